@@ -1,0 +1,253 @@
+//! The one place that knows every adapter: settings in, parts of a node out.
+//!
+//! Each adapter gets its part of the settings and nothing else. A node that only imports has no storage writer anywhere
+//! (boot-12, host-02): the writer is made here, and only for an exporter.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use holdover_component::{LoadError, NoSchema, Readiness, Runtime, RuntimeOptions, SchemaCheck};
+use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, HttpSettings};
+use holdover_gateway::{Builtin, FileGateway, NoGateway, Options};
+use holdover_node::settings::{
+    ControlPlane, Credentials, Environment, Export, Gateway as GatewaySettings, Judges, Problems, Settings, Sources,
+};
+use holdover_node::settings::{load, status_address as status_address_of};
+use holdover_node::{FileBundle, FileCache, Journal, NodeParts, PolicyInfo, Sessions, SystemClock, SystemRandom};
+use holdover_plugin::model::Digest;
+use holdover_ports::{
+    Clock, Dial, Exporter, ExporterPorts, Gateway, Importer, ImporterPorts, Inspector, Random, Schemas, StorageRead, StorageWrite,
+};
+use holdover_storage::{PutConfig, StorageUrl};
+
+use crate::args::SettingsFiles;
+use crate::commands::read_file;
+use crate::exit::Failure;
+
+const DEFAULT_CONFIG: &str = "/etc/holdover/holdover.conf";
+const CA_BYTES_MAX: u64 = 1024 * 1024;
+const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+pub fn settings(files: &SettingsFiles, environment: Environment) -> Result<Settings, Problems> {
+    // The storage's sentence begins with the setting, which the problem names already.
+    let storage = |url: &str| match StorageUrl::parse(url) {
+        Ok(_) => Ok(()),
+        Err(sentence) => Err(without_setting(&sentence)),
+    };
+    let s3_put = |json: &str| match PutConfig::parse(json) {
+        Ok(_) => Ok(()),
+        Err(sentence) => Err(without_setting(&sentence)),
+    };
+    load(&sources(files, environment), &Judges { storage: &storage, s3_put: &s3_put })
+}
+
+pub fn status_address(files: &SettingsFiles, environment: Environment) -> Result<std::net::SocketAddr, Problems> {
+    status_address_of(&sources(files, environment))
+}
+
+fn sources(files: &SettingsFiles, environment: Environment) -> Sources {
+    let default = || Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists());
+    Sources { config: files.config.clone().or_else(default), kong_conf: files.kong_conf.clone(), environment }
+}
+
+fn without_setting(sentence: &str) -> String {
+    match sentence.split_once(": ") {
+        Some((setting, rest)) if setting.starts_with("cluster_fallback") && !setting.contains(' ') => rest.to_owned(),
+        Some(_) | None => sentence.to_owned(),
+    }
+}
+
+/// A node's parts, and the one that must be brought to rest after it.
+pub struct Wired {
+    pub parts: NodeParts,
+    pub builtin: Option<Arc<Builtin>>,
+}
+
+/// Everything that a node is made of, opened. Asks no control plane and no storage anything yet.
+pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wired, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::starting_here());
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let journal = Arc::new(Journal::new(clock.clone()));
+    let sessions = Arc::new(Sessions::new(dial(&settings.control_plane, &random).await?));
+    let cache = Arc::new(FileCache::open(&settings.cache_dir).map_err(Failure::not_opened)?);
+    let storages = storages(settings, environment).await?;
+    let Gateways { gateway, builtin } = gateway(&settings.gateway).await?;
+    let runtime = runtime(settings, Some(settings.compiled_dir.clone())).await?;
+    let schemas = schemas(settings, &runtime).await?;
+
+    let importer = ImporterPorts {
+        control_plane: sessions.clone(),
+        storages: storages.readers.clone(),
+        cache: cache.clone(),
+        bundle: Arc::new(FileBundle::new(settings.bundle.clone())),
+        gateway: gateway.clone(),
+        schemas: schemas.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        events: journal.clone(),
+    };
+    let exporter = storages.writers.map(|writers| ExporterPorts {
+        storages: storages.readers,
+        writers,
+        schemas,
+        clock: clock.clone(),
+        random: random.clone(),
+        events: journal.clone(),
+    });
+    let (importer, exporter) = policies(runtime.clone(), importer, exporter).await?;
+    let policy = Some(policy_info(settings, runtime.readiness()).await?);
+    let (settings, status_listen) = (settings.policy.clone(), Some(settings.status_listen));
+    let parts = NodeParts { importer, exporter, sessions, gateway, cache, settings, journal, clock, random, policy, status_listen };
+    Ok(Wired { parts, builtin })
+}
+
+async fn dial(control_plane: &ControlPlane, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
+    match control_plane {
+        ControlPlane::File { path } => Ok(Arc::new(FileControlPlane::new(path.clone()))),
+        ControlPlane::Http { url, credentials, ca_file, poll_interval } => {
+            let authorization = match credentials {
+                None => None,
+                Some(Credentials::Token(token)) => Some(Authorization::bearer(token.expose().to_owned()).map_err(Failure::settings)?),
+                Some(Credentials::Basic { user, password }) => Some(Authorization::basic(user.clone(), password.expose().to_owned())),
+            };
+            let ca_pem = match ca_file {
+                None => None,
+                Some(path) => Some(pem(path).await?),
+            };
+            let http = HttpSettings { url: url.clone(), authorization, ca_pem, poll_interval: *poll_interval };
+            Ok(Arc::new(HttpControlPlane::new(http, random.clone()).map_err(Failure::settings)?))
+        }
+    }
+}
+
+async fn pem(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = read_file(path, CA_BYTES_MAX).await;
+    bytes.map(Vec::from).map_err(|why| Failure::settings(format!("cluster_ca_cert = '{}': {why}", path.display())))
+}
+
+struct Storages {
+    readers: Vec<Arc<dyn StorageRead>>,
+    /// Of the same storages, at the same places; only for an exporter.
+    writers: Option<Vec<Arc<dyn StorageWrite>>>,
+}
+
+async fn storages(settings: &Settings, environment: &Environment) -> Result<Storages, Failure> {
+    let Some(Export { s3_config }) = &settings.export else {
+        return Ok(Storages { readers: readers(settings, environment).await?, writers: None });
+    };
+    let put = match s3_config {
+        None => PutConfig::default(),
+        Some(json) => PutConfig::parse(json).map_err(Failure::settings)?,
+    };
+    let (mut readers, mut writers) = (Vec::new(), Vec::new());
+    for storage in &settings.storages {
+        let url = StorageUrl::parse(storage).map_err(Failure::settings)?;
+        let opened = holdover_storage::open(&url, environment.variables(), put.clone()).await.map_err(Failure::settings)?;
+        readers.push(opened.reader);
+        writers.push(opened.writer);
+    }
+    Ok(Storages { readers, writers: Some(writers) })
+}
+
+pub async fn readers(settings: &Settings, environment: &Environment) -> Result<Vec<Arc<dyn StorageRead>>, Failure> {
+    let mut readers = Vec::new();
+    for storage in &settings.storages {
+        readers.push(reader(storage, environment).await?);
+    }
+    Ok(readers)
+}
+
+pub async fn reader(storage: &str, environment: &Environment) -> Result<Arc<dyn StorageRead>, Failure> {
+    let url = StorageUrl::parse(storage).map_err(Failure::settings)?;
+    holdover_storage::open_reader(&url, environment.variables()).await.map_err(Failure::settings)
+}
+
+struct Gateways {
+    gateway: Arc<dyn Gateway>,
+    builtin: Option<Arc<Builtin>>,
+}
+
+async fn gateway(settings: &GatewaySettings) -> Result<Gateways, Failure> {
+    match settings {
+        GatewaySettings::Builtin { listen, unenforced } => {
+            let options = Options { unenforced: unenforced.clone() };
+            let bound = Builtin::bind(listen, options).await;
+            let builtin = Arc::new(bound.map_err(|not_bound| Failure::not_opened(not_bound.to_string()))?);
+            Ok(Gateways { gateway: builtin.clone(), builtin: Some(builtin) })
+        }
+        GatewaySettings::File { path, reload_command } => {
+            Ok(Gateways { gateway: Arc::new(FileGateway::new(path, reload_command.clone())), builtin: None })
+        }
+        GatewaySettings::None => Ok(Gateways { gateway: Arc::new(NoGateway), builtin: None }),
+    }
+}
+
+/// Loads the policy of these settings and links it with ports that do nothing lasting. Says in how many milliseconds.
+pub async fn try_policy(settings: &Settings, environment: &Environment) -> Result<f64, Failure> {
+    let scratch = tempfile::tempdir().map_err(|error| Failure::not_opened(format!("no temporary folder can be made: {error}")))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::starting_here());
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let ports = ImporterPorts {
+        control_plane: Arc::new(Sessions::new(dial(&settings.control_plane, &random).await?)),
+        storages: readers(settings, environment).await?,
+        cache: Arc::new(FileCache::open(scratch.path()).map_err(Failure::not_opened)?),
+        bundle: Arc::new(FileBundle::new(None)),
+        gateway: Arc::new(NoGateway),
+        schemas: Arc::new(NoSchema),
+        events: Arc::new(Journal::new(clock.clone())),
+        clock,
+        random,
+    };
+    let runtime = runtime(settings, None).await?;
+    policies(runtime.clone(), ports, None).await?;
+    Ok(runtime.readiness().ready_ms)
+}
+
+/// The embedded judge, for files.
+pub async fn inspector() -> Result<Arc<dyn Inspector>, Failure> {
+    compiling(|| Runtime::load(RuntimeOptions::default())?.inspector()).await
+}
+
+async fn schemas(settings: &Settings, runtime: &Arc<Runtime>) -> Result<Arc<dyn Schemas>, Failure> {
+    let Some(path) = &settings.schema else { return Ok(Arc::new(NoSchema)) };
+    let text = crate::schema::text(path).await;
+    let text = text.map_err(|why| Failure::settings(format!("holdover_schema = '{}': {why}", path.display())))?;
+    let runtime = runtime.clone();
+    Ok(Arc::new(SchemaCheck::new(compiling(move || runtime.inspector()).await?, text)))
+}
+
+async fn runtime(settings: &Settings, compiled_dir: Option<PathBuf>) -> Result<Arc<Runtime>, Failure> {
+    let options = RuntimeOptions { compiled_dir, policy: settings.policy_file.clone() };
+    Ok(Arc::new(compiling(|| Runtime::load(options)).await?))
+}
+
+type Policies = (Arc<dyn Importer>, Option<Arc<dyn Exporter>>);
+
+async fn policies(runtime: Arc<Runtime>, importer: ImporterPorts, exporter: Option<ExporterPorts>) -> Result<Policies, Failure> {
+    compiling(move || {
+        let importer = runtime.importer(importer)?;
+        let exporter = exporter.map(|ports| runtime.exporter(ports)).transpose()?;
+        Ok((importer, exporter))
+    })
+    .await
+}
+
+/// Compiling is a second or more of computing: not on the threads that answer.
+async fn compiling<T: Send + 'static>(work: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Failure::policy("loading the policy ended early"))?.map_err(|error| Failure::policy(error.sentence))
+}
+
+async fn policy_info(settings: &Settings, readiness: Readiness) -> Result<PolicyInfo, Failure> {
+    let digest = match &settings.policy_file {
+        Some(path) => {
+            let bytes = read_file(path, COMPONENT_BYTES_MAX).await;
+            Digest::of(&bytes.map_err(|why| Failure::policy(format!("holdover_policy = '{}': {why}", path.display())))?)
+        }
+        None => {
+            let [(_, importer), ..] = holdover_component::embedded();
+            Digest::of(importer)
+        }
+    };
+    Ok(PolicyInfo { digest: digest.to_string(), ready_ms: readiness.ready_ms.round() as u64, kept: readiness.kept })
+}

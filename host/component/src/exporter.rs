@@ -1,0 +1,130 @@
+//! World `exporter` on the host's side: the only linker that has storage-write (host-02), and its episodes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use holdover_plugin::policy::{ExportOutcome, Facts};
+use holdover_ports::{Config, EpisodeLost, Etag, Exporter, ExporterPorts, PutNew, StorageFailure, StorageFailureKind, Swap};
+use wasmtime::Store;
+use wasmtime::component::{Accessor, Linker, StreamReader};
+
+use crate::bindings::common::holdover::policy::storage_failures;
+use crate::bindings::exporter::exports::holdover::policy::exporting;
+use crate::bindings::exporter::holdover::policy::storage_write;
+use crate::bindings::exporter::{Exporter as World, ExporterPre};
+use crate::common::{Collect, Side, no_such_storage};
+use crate::convert;
+use crate::engine::TickingEngine;
+use crate::episode::{Hands, store, within_bounds};
+use crate::error::LoadError;
+use crate::runtime::Compiled;
+
+type Mine = Hands<ExporterPorts>;
+type Access = Accessor<Mine, Side<ExporterPorts>>;
+
+pub(crate) struct ComponentExporter {
+    engine: TickingEngine,
+    pre: ExporterPre<Mine>,
+    ports: ExporterPorts,
+}
+
+impl ComponentExporter {
+    pub fn link(compiled: &Compiled, ports: ExporterPorts) -> Result<Self, LoadError> {
+        let engine = compiled.engine.clone();
+        let mut linker: Linker<Mine> = Linker::new(engine.engine());
+        let linked = wasmtime_wasi::p2::add_to_linker_async(&mut linker)
+            .and_then(|()| World::add_to_linker::<_, Side<ExporterPorts>>(&mut linker, |hands| hands))
+            .and_then(|()| linker.instantiate_pre(&compiled.component))
+            .and_then(ExporterPre::new);
+        let pre = linked.map_err(|error| LoadError::new(format!("{} is no exporter policy: {error:#}", compiled.name)))?;
+        Ok(Self { engine, pre, ports })
+    }
+
+    async fn begin(&self) -> wasmtime::Result<(Store<Mine>, World)> {
+        let mut store = store(&self.engine, self.ports.clone());
+        let world = self.pre.instantiate_async(&mut store).await?;
+        Ok((store, world))
+    }
+}
+
+#[async_trait]
+impl Exporter for ComponentExporter {
+    async fn received(&self, config: Config, facts: Facts, state: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
+        within_bounds("export received", async {
+            let (mut store, world) = self.begin().await?;
+            let facts = convert::facts(facts);
+            let config = store.data_mut().hold_config(config)?;
+            let run = store
+                .run_concurrent(async |accessor| world.holdover_policy_exporting().call_received(accessor, config, facts, state).await);
+            Ok(outcome(run.await??))
+        })
+        .await
+    }
+
+    async fn tick(&self, pending: Option<Config>, facts: Facts, state: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
+        within_bounds("export tick", async {
+            let (mut store, world) = self.begin().await?;
+            let facts = convert::facts(facts);
+            let pending = pending.map(|config| store.data_mut().hold_config(config)).transpose()?;
+            let run =
+                store.run_concurrent(async |accessor| world.holdover_policy_exporting().call_tick(accessor, pending, facts, state).await);
+            Ok(outcome(run.await??))
+        })
+        .await
+    }
+}
+
+fn outcome(outcome: exporting::ExportOutcome) -> ExportOutcome {
+    ExportOutcome {
+        state: outcome.state,
+        wake_after: outcome.wake_after.map(Duration::from_millis),
+        pending: outcome.pending,
+        published: outcome.published.map(convert::position_back),
+        held: outcome.held,
+    }
+}
+
+fn ports(accessor: &Access) -> ExporterPorts {
+    accessor.with(|mut access| access.get().ports.clone())
+}
+
+impl storage_write::Host for Mine {}
+
+impl storage_write::HostWithStore<Mine> for Side<ExporterPorts> {
+    async fn put_new(
+        accessor: &Access,
+        storage: u32,
+        key: String,
+        size: u64,
+        body: StreamReader<u8>,
+    ) -> wasmtime::Result<Result<storage_write::PutNewOutcome, storage_failures::Failure>> {
+        let body = match Collect::body(accessor, size, body).await? {
+            Ok(body) => body,
+            Err(detail) => {
+                return Ok(Err(convert::storage_failure(StorageFailure { kind: StorageFailureKind::Other, detail })));
+            }
+        };
+        let Some(writer) = ports(accessor).writers.get(storage as usize).cloned() else { return Ok(Err(no_such_storage(storage))) };
+        Ok(match writer.put_new(&key, body).await {
+            Ok(PutNew::Created) => Ok(storage_write::PutNewOutcome::Created),
+            Ok(PutNew::Exists) => Ok(storage_write::PutNewOutcome::Exists),
+            Err(failure) => Err(convert::storage_failure(failure)),
+        })
+    }
+
+    async fn swap(
+        accessor: &Access,
+        storage: u32,
+        key: String,
+        expected: Option<String>,
+        body: Vec<u8>,
+    ) -> wasmtime::Result<Result<storage_write::SwapOutcome, storage_failures::Failure>> {
+        let Some(writer) = ports(accessor).writers.get(storage as usize).cloned() else { return Ok(Err(no_such_storage(storage))) };
+        Ok(match writer.swap(&key, expected.map(Etag).as_ref(), Bytes::from(body)).await {
+            Ok(Swap::Swapped) => Ok(storage_write::SwapOutcome::Swapped),
+            Ok(Swap::Stale) => Ok(storage_write::SwapOutcome::Stale),
+            Err(failure) => Err(convert::storage_failure(failure)),
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! The control planes that a node can follow without speaking a gateway's own protocol: a URL that is polled, and a file that
+//! is watched. Each is a [`holdover_ports::Dial`]; `holdover-node` makes the policy's control plane of it.
+//!
+//! Knows how a document arrives, and when it has changed. Knows nothing of what stands in it, and decides nothing: what an
+//! unanswered call means is the policy's to say.
+
+mod failure;
+mod file;
+mod http;
+
+pub use file::FileControlPlane;
+pub use http::{Authorization, HttpControlPlane, HttpSettings, POLL_INTERVAL_DEFAULT};
+
+/// The most that a control plane may deliver, in bytes.
+pub(crate) const BODY_BYTES_MAX: u64 = holdover_plugin::config::CONFIG_BYTES_MAX as u64;

@@ -1,0 +1,32 @@
+//! `holdover drill`: the whole story of an outage in one command, on embedded parts and real child processes of this binary.
+//!
+//! ```text
+//! control_plane ─► backup node ─► store ─► new node ─► upstream
+//!   stop, change,   (process)              (process)      ▲
+//!   come back                                 ▲          load
+//! ```
+//!
+//! The parts are of use to tests by themselves. Nothing here leaves the loopback interface, and nothing here is linked into a
+//! node: what the drill finds is what the binary does.
+
+mod client;
+pub mod control_plane;
+pub mod fixture;
+mod load;
+mod options;
+mod parts;
+pub mod process;
+mod report;
+mod steps;
+pub mod store;
+mod story;
+mod telling;
+pub mod upstream;
+mod wait;
+
+pub use client::{Answer, Connection, get};
+pub use load::{Counts, Expectation, Load, Watch};
+pub use options::{DrillOptions, ExternalStorage, KeyPair, Show, StorageChoice};
+pub use report::{NodeLog, Report, Step};
+pub use story::run;
+pub use wait::{OFTEN, SELDOM, until};

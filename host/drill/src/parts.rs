@@ -1,0 +1,204 @@
+//! The parts of a drill and how its nodes are set up: storage, upstream, control plane, documents. Decides nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use holdover_plugin::model::{Digest, GatewayVersion};
+use holdover_plugin::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
+use holdover_plugin::snapshot::{self, FILE_BYTES_MAX, keys};
+use holdover_ports::{StorageFailureKind, StorageRead};
+use holdover_storage::{Environment, StorageUrl};
+
+use crate::control_plane::HttpControlPlane;
+use crate::fixture;
+use crate::load::Expectation;
+use crate::options::{DrillOptions, ExternalStorage, KeyPair, StorageChoice};
+use crate::process::NodeSpec;
+use crate::store::{AccessKey, Store, StoreOptions};
+use crate::upstream::Upstream;
+
+const BUCKET: &str = "holdover-drill";
+const PREFIX: &str = "prod";
+const GATEWAY_VERSION: &str = "3.9.1";
+const CLUSTER: &str = "drill";
+
+pub(crate) struct Parts {
+    pub storage: DrillStorage,
+    pub upstream: Upstream,
+    pub control_plane: HttpControlPlane,
+    pub documents: Documents,
+    /// The bound of every wait that a node's work decides.
+    pub patience: Duration,
+    exe: PathBuf,
+    folder: PathBuf,
+}
+
+/// What the control plane says, before and after the outage.
+pub(crate) struct Documents {
+    pub first: Bytes,
+    pub changed: Bytes,
+    routes: usize,
+}
+
+pub(crate) struct DrillStorage {
+    embedded: Option<Store>,
+    access: ExternalStorage,
+    /// The drill's own eyes, with the exporter's key.
+    reader: Arc<dyn StorageRead>,
+    version: GatewayVersion,
+}
+
+/// A request that the embedded store saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub method: String,
+    /// Within the bucket.
+    pub key: String,
+}
+
+impl Parts {
+    pub async fn start(options: &DrillOptions, folder: &Path) -> anyhow::Result<Self> {
+        let upstream = Upstream::start("drill").await?;
+        let documents = Documents::make(options, &upstream)?;
+        let control_plane = HttpControlPlane::start(documents.first.clone()).await?;
+        let storage = DrillStorage::open(&options.storage).await?;
+        let (exe, folder, patience) = (options.exe.clone(), folder.to_owned(), options.patience());
+        Ok(Self { storage, upstream, control_plane, documents, patience, exe, folder })
+    }
+
+    pub fn backup_node(&self) -> anyhow::Result<NodeSpec> {
+        let spec = self.node("backup-node", &self.storage.access.exporter)?;
+        Ok(spec
+            .set("cluster_fallback_config_export", "on")
+            .set("cluster_fallback_config_export_delay", "1")
+            .set("holdover_gateway", "none"))
+    }
+
+    /// A data plane that may start from the storage and cannot write it.
+    pub fn new_node(&self, name: &str) -> anyhow::Result<NodeSpec> {
+        let spec = self.node(name, &self.storage.access.importer)?;
+        spec.set("cluster_fallback_config_import", "on").with_builtin_gateway()
+    }
+
+    /// One request per route, each with the only right answer.
+    pub fn expectations(&self) -> Vec<Expectation> {
+        let right = |n| Expectation { path: fixture::path(n), body: self.upstream.body_for(&fixture::upstream_path(n)) };
+        (0..self.documents.routes).map(right).collect()
+    }
+
+    /// The same for the route that only the changed document has.
+    pub fn added(&self) -> Expectation {
+        let body = self.upstream.body_for(fixture::ADDED_UPSTREAM_PATH);
+        Expectation { path: fixture::ADDED_PATH.to_owned(), body }
+    }
+
+    fn node(&self, name: &str, keys: &KeyPair) -> anyhow::Result<NodeSpec> {
+        let spec = NodeSpec::new(&self.exe, name, &self.folder)?
+            .set("role", "data_plane")
+            .set("log_level", "info")
+            .set("cluster_fallback_config_storage", self.storage.access.url())
+            .set("holdover_cluster", CLUSTER)
+            .set("holdover_format", "kong")
+            .set("holdover_gateway_version", GATEWAY_VERSION)
+            .set("holdover_control_plane", self.control_plane.url())
+            .set("holdover_poll_interval", "200ms")
+            .set("holdover_settle", "1s");
+        Ok(self.storage.access.environment(keys).into_iter().fold(spec, |spec, (name, value)| spec.env(&name, value)))
+    }
+}
+
+impl Documents {
+    fn make(options: &DrillOptions, upstream: &Upstream) -> anyhow::Result<Self> {
+        let (routes, upstream) = (options.routes, upstream.address());
+        let (first, changed) = match &options.document {
+            Some(given) => (
+                fixture::kong_document_around(given, routes, upstream, false)?,
+                fixture::kong_document_around(given, routes, upstream, true)?,
+            ),
+            None => (fixture::kong_document(routes, upstream), fixture::kong_document_changed(routes, upstream)),
+        };
+        Ok(Self { first: first.into(), changed: changed.into(), routes })
+    }
+}
+
+impl DrillStorage {
+    async fn open(choice: &StorageChoice) -> anyhow::Result<Self> {
+        let (embedded, access) = match choice {
+            StorageChoice::Embedded => {
+                let (store, access) = embedded().await?;
+                (Some(store), access)
+            }
+            StorageChoice::External(access) => (None, access.clone()),
+        };
+        let url = StorageUrl::parse(&access.url()).map_err(anyhow::Error::msg)?;
+        let environment: Environment = access.environment(&access.exporter).into_iter().collect();
+        let reader = holdover_storage::open_reader(&url, &environment).await.map_err(anyhow::Error::msg)?;
+        let version = GATEWAY_VERSION.parse()?;
+        Ok(Self { embedded, access, reader, version })
+    }
+
+    /// What the head names as the newest generation, if there is a head.
+    pub async fn newest(&self) -> anyhow::Result<Option<Entry>> {
+        let head = match self.reader.get(keys::HEAD, HEAD_BYTES_MAX).await {
+            Ok(fetched) => Head::read(&fetched.bytes).map_err(|refusal| anyhow::anyhow!("the published head is bad: {refusal}"))?,
+            Err(failure) if failure.kind == StorageFailureKind::Absent => return Ok(None),
+            Err(failure) => anyhow::bail!("the drill cannot read the head: {}", failure.detail),
+        };
+        Ok(head.newest(&self.version).cloned())
+    }
+
+    /// Fetches the snapshot that the head names and checks that it holds exactly this document. Returns its size.
+    pub async fn hold_against(&self, entry: &Entry, document: &[u8]) -> anyhow::Result<u64> {
+        let fetched = self.reader.get(&entry.key, FILE_BYTES_MAX).await;
+        let file = fetched.map_err(|failure| anyhow::anyhow!("the snapshot that the head names cannot be read: {}", failure.detail))?.bytes;
+        let verified = snapshot::verify(&file).map_err(|refusal| anyhow::anyhow!("the published snapshot is bad: {refusal}"))?;
+        let opened = verified.open().map_err(|refusal| anyhow::anyhow!("the published snapshot does not open: {refusal}"))?;
+        anyhow::ensure!(opened.digest() == Digest::of(document), "the published snapshot holds another configuration than was delivered");
+        Ok(file.len() as u64)
+    }
+
+    /// What the read-only key asked for so far; `None` when the storage is not ours to watch.
+    pub fn seen_of_importers(&self) -> Option<Vec<Seen>> {
+        let requests = self.embedded.as_ref()?.requests();
+        let of_importers = requests.into_iter().filter(|request| request.access_key == self.access.importer.access_key);
+        Some(of_importers.map(|request| Seen { method: request.method, key: request.key }).collect())
+    }
+
+    /// Within the bucket.
+    pub fn key(&self, relative: &str) -> String {
+        format!("{}/{relative}", self.access.prefix)
+    }
+}
+
+impl ExternalStorage {
+    fn url(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix)
+    }
+
+    fn environment(&self, keys: &KeyPair) -> Vec<(String, String)> {
+        let variables = [
+            ("AWS_CONFIG_STORAGE_ENDPOINT", &self.endpoint),
+            ("AWS_ACCESS_KEY_ID", &keys.access_key),
+            ("AWS_SECRET_ACCESS_KEY", &keys.secret_key),
+        ];
+        let region = ("AWS_REGION".to_owned(), "us-east-1".to_owned());
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).chain([region]).collect()
+    }
+}
+
+/// The drill's own S3 server, with one key that writes and one that only reads. It lives and dies with the drill and listens on
+/// loopback only, so its secrets need not be any.
+async fn embedded() -> anyhow::Result<(Store, ExternalStorage)> {
+    let exporter = KeyPair { access_key: "drill-exporter".to_owned(), secret_key: "drill-exporter-secret".to_owned() };
+    let importer = KeyPair { access_key: "drill-importer".to_owned(), secret_key: "drill-importer-secret".to_owned() };
+    let keys = vec![
+        AccessKey::read_write(&exporter.access_key, &exporter.secret_key),
+        AccessKey::read_only(&importer.access_key, &importer.secret_key),
+    ];
+    let store = Store::start(StoreOptions { bucket: BUCKET.to_owned(), keys }).await.context("the embedded store did not start")?;
+    let access = ExternalStorage { endpoint: store.endpoint(), bucket: BUCKET.to_owned(), prefix: PREFIX.to_owned(), exporter, importer };
+    Ok((store, access))
+}

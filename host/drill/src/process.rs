@@ -1,0 +1,257 @@
+//! `holdover run` as a child process: its settings, its log, its status page, its end.
+//!
+//! A child gets exactly the settings and credentials it is given. Nothing of the caller's `AWS_*`, `KONG_*`, `HOLDOVER_*` or
+//! proxy variables reaches it, and it is killed when its [`Node`] is dropped. Knows no story.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::client::{Answer, get};
+use crate::telling::tail;
+use crate::wait::{OFTEN, until};
+
+const STATUS_BOUND: Duration = Duration::from_secs(2);
+const FOREIGN_PREFIXES: [&str; 3] = ["AWS_", "KONG_", "HOLDOVER_"];
+
+/// What a node is started with.
+#[derive(Clone)]
+pub struct NodeSpec {
+    exe: PathBuf,
+    name: String,
+    folder: PathBuf,
+    settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+    proxy: Option<SocketAddr>,
+    status: SocketAddr,
+}
+
+/// A running `holdover run`.
+pub struct Node {
+    name: String,
+    folder: PathBuf,
+    child: Child,
+    began: Instant,
+    proxy: Option<SocketAddr>,
+    status: SocketAddr,
+}
+
+impl NodeSpec {
+    /// A node that keeps its files in `<parent>/<name>`: settings, cache and log. Its status port is a free one.
+    pub fn new(exe: impl Into<PathBuf>, name: &str, parent: &Path) -> anyhow::Result<Self> {
+        let folder = parent.join(name);
+        let status = free_address()?;
+        let spec =
+            Self { exe: exe.into(), name: name.to_owned(), settings: Vec::new(), environment: Vec::new(), proxy: None, status, folder };
+        let cache = spec.cache_folder().display().to_string();
+        Ok(spec.set("holdover_node_name", name).set("holdover_status_listen", status).set("holdover_cache_dir", cache))
+    }
+
+    /// One line of `holdover.conf`; the last of one name counts.
+    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// One variable of the child's environment.
+    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// With the built-in gateway, on a free port.
+    pub fn with_builtin_gateway(self) -> anyhow::Result<Self> {
+        let proxy = free_address()?;
+        let mut spec = self.set("holdover_gateway", "builtin").set("proxy_listen", proxy);
+        spec.proxy = Some(proxy);
+        Ok(spec)
+    }
+
+    /// Where the node keeps its cache.
+    pub fn cache_folder(&self) -> PathBuf {
+        self.folder.join("cache")
+    }
+
+    fn settings_file(&self) -> String {
+        self.settings.iter().fold(String::new(), |mut file, (name, value)| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(file, "{name} = {value}");
+            file
+        })
+    }
+}
+
+impl Node {
+    pub fn spawn(spec: &NodeSpec) -> anyhow::Result<Self> {
+        let folder = spec.folder.clone();
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let config = folder.join("holdover.conf");
+        fs::write(&config, spec.settings_file()).with_context(|| format!("cannot write {}", config.display()))?;
+        let log = File::options().create(true).append(true).open(folder.join("log"))?;
+
+        let mut command = Command::new(&spec.exe);
+        command.arg("run").arg("--config").arg(&config);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_foreign(name)) {
+            command.env_remove(name);
+        }
+        // The only credentials are those given: no metadata service is asked, no profile is read.
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("AWS_CONFIG_FILE", folder.join("none")).env("AWS_SHARED_CREDENTIALS_FILE", folder.join("none"));
+        command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+
+        let began = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start {} for the {}", spec.exe.display(), spec.name))?;
+        Ok(Self { name: spec.name.clone(), folder, child, began, proxy: spec.proxy, status: spec.status })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Since it was spawned.
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Where its built-in gateway listens.
+    pub fn proxy(&self) -> anyhow::Result<SocketAddr> {
+        self.proxy.with_context(|| format!("the {} has no built-in gateway", self.name))
+    }
+
+    /// `Err` with the log's end once the process has ended.
+    pub fn still_runs(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => anyhow::bail!("the {} ended by itself ({status}); its log ends with:\n{}", self.name, self.log_tail(20)),
+        }
+    }
+
+    /// GET on its status address, for example `/ready`, `/status`, `/metrics`.
+    pub async fn status_page(&self, path: &str) -> anyhow::Result<Answer> {
+        get(self.status, path, STATUS_BOUND).await
+    }
+
+    /// `/status` as JSON.
+    pub async fn status(&self) -> anyhow::Result<serde_json::Value> {
+        let page = self.status_page("/status").await?;
+        serde_json::from_slice(&page.body).with_context(|| format!("the status page of the {} is not JSON", self.name))
+    }
+
+    /// Waits for `/ready` to answer 200; returns how old the process was then.
+    pub async fn wait_ready(&mut self, bound: Duration) -> anyhow::Result<Duration> {
+        let what = format!("readiness of the {}", self.name);
+        until(bound, OFTEN, &what, async || {
+            self.still_runs()?;
+            let ready = self.status_page("/ready").await.is_ok_and(|page| page.status == 200);
+            Ok(ready.then(|| self.age()))
+        })
+        .await
+    }
+
+    /// SIGKILL: no handler runs, nothing is flushed.
+    pub async fn kill_9(&mut self) -> anyhow::Result<()> {
+        self.child.kill().await.with_context(|| format!("cannot kill the {}", self.name))
+    }
+
+    /// SIGTERM, then its exit status.
+    pub async fn terminate(&mut self, bound: Duration) -> anyhow::Result<ExitStatus> {
+        if let Some(pid) = self.child.id().and_then(|pid| libc::pid_t::try_from(pid).ok()) {
+            // SAFETY: kill(2) takes no memory of ours. The pid is our child's own: it was not waited for, so it names no other.
+            let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
+            anyhow::ensure!(sent == 0, "cannot send SIGTERM to the {}: {}", self.name, std::io::Error::last_os_error());
+        }
+        let ended = timeout(bound, self.child.wait()).await;
+        Ok(ended.with_context(|| format!("the {} did not end within {bound:?} of SIGTERM", self.name))??)
+    }
+
+    /// What the process wrote, both streams in order.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// The log's last lines.
+    pub fn log_tail(&self, lines_max: usize) -> String {
+        tail(&self.log(), lines_max)
+    }
+}
+
+/// A loopback address whose port was free a moment ago.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port on 127.0.0.1")?;
+    Ok(listener.local_addr()?)
+}
+
+fn is_foreign(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    name.ends_with("_PROXY") || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    // A test that cannot go on says so by panicking.
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn the_last_value_of_a_setting_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = NodeSpec::new("holdover", "node", folder.path()).unwrap().set("role", "data_plane").set("role", "control_plane");
+        assert_eq!(spec.settings_file().matches("role = ").count(), 1);
+        assert!(spec.settings_file().contains("role = control_plane\n"));
+    }
+
+    #[test]
+    fn the_callers_credentials_settings_and_proxies_are_foreign() {
+        for name in ["AWS_PROFILE", "KONG_ROLE", "HOLDOVER_CLUSTER", "https_proxy", "HTTP_PROXY"] {
+            assert!(is_foreign(OsStr::new(name)), "{name}");
+        }
+        for name in ["PATH", "HOME", "RUST_BACKTRACE", "MY_AWS_KEY"] {
+            assert!(!is_foreign(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_ends_by_itself_is_told_with_the_end_of_its_log() {
+        let (_folder, mut node) = script("echo starting; echo the disk is full >&2; exit 3");
+        let failure = node.wait_ready(BOUND).await.unwrap_err().to_string();
+        assert!(failure.contains("exit status: 3") && failure.ends_with("starting\nthe disk is full"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_terminated_node_may_end_in_order() {
+        let (_folder, mut node) = script("trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done");
+        until(BOUND, OFTEN, "the start of the script", async || Ok(node.log().contains("up").then_some(()))).await.unwrap();
+        assert_eq!(node.terminate(BOUND).await.unwrap().code(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_killed_node_does_not_end_in_order() {
+        let (_folder, mut node) = script("trap 'exit 0' TERM; while :; do sleep 0.01; done");
+        node.kill_9().await.unwrap();
+        assert!(node.still_runs().is_err());
+    }
+
+    /// A shell script in place of the binary. Another process writes it: while a thread of this one forks, a file that we have
+    /// open for writing cannot be executed.
+    fn script(lines: &str) -> (tempfile::TempDir, Node) {
+        let folder = tempfile::tempdir().unwrap();
+        let exe = folder.path().join("holdover");
+        let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
+        assert!(std::process::Command::new("sh").arg("-c").arg(write).arg(&exe).arg(lines).status().unwrap().success());
+        let node = Node::spawn(&NodeSpec::new(exe, "node", folder.path()).unwrap()).unwrap();
+        (folder, node)
+    }
+}

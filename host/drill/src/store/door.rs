@@ -1,0 +1,149 @@
+//! The listening socket: open, closed with the port kept, open again. Faults and the log of requests stand at the door, before S3.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{Method, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use s3s::service::S3Service;
+use s3s::{Body, HttpRequest, HttpResponse};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::faults::{Cut, Faults};
+use super::{Request, Requests};
+
+const BACKLOG: u32 = 256;
+
+pub(super) struct Door {
+    address: SocketAddr,
+    served: Served,
+    state: Mutex<State>,
+}
+
+enum State {
+    Open(JoinHandle<()>),
+    /// Bound and not listening: connections are refused, and nobody else gets the port.
+    Closed(TcpSocket),
+    /// Between the two.
+    Turning,
+}
+
+/// What is behind the door.
+#[derive(Clone)]
+pub(super) struct Served {
+    bucket: Arc<str>,
+    s3: S3Service,
+    faults: Faults,
+    requests: Arc<Requests>,
+}
+
+impl Door {
+    pub async fn open(served: Served) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let serving = tokio::spawn(serve(listener, served.clone()));
+        Ok(Self { address, served, state: Mutex::new(State::Open(serving)) })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub async fn close(&self) -> io::Result<()> {
+        let serving = match std::mem::replace(&mut *self.lock(), State::Turning) {
+            State::Open(serving) => serving,
+            other @ (State::Closed(_) | State::Turning) => {
+                *self.lock() = other;
+                return Ok(());
+            }
+        };
+        serving.abort();
+        // Its end, not its result, is what is waited for: then the listener and every connection are gone.
+        let _ = serving.await;
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        *self.lock() = State::Closed(socket);
+        Ok(())
+    }
+
+    pub fn reopen(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        *state = match std::mem::replace(&mut *state, State::Turning) {
+            State::Closed(socket) => State::Open(tokio::spawn(serve(socket.listen(BACKLOG)?, self.served.clone()))),
+            other @ (State::Open(_) | State::Turning) => other,
+        };
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let State::Open(serving) = &*self.lock() {
+            serving.abort();
+        }
+    }
+}
+
+impl Served {
+    pub fn new(bucket: &str, s3: S3Service, faults: Faults, requests: Arc<Requests>) -> Self {
+        Self { bucket: bucket.into(), s3, faults, requests }
+    }
+
+    async fn answer(self, request: HttpRequest<Incoming>) -> Result<HttpResponse, Cut> {
+        let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut seen = self.seen(&request);
+        tokio::time::sleep(self.faults.pause()).await;
+        let response = match self.faults.failure() {
+            Some(response) => response,
+            None => self.s3.call(request.map(Body::from)).await.map_err(|_| Cut)?,
+        };
+        if writes && response.status().is_success() && self.faults.loses_answer() {
+            self.requests.push(seen);
+            return Err(Cut);
+        }
+        seen.status = Some(response.status().as_u16());
+        let truncatable = seen.method == "GET" && response.status().is_success();
+        self.requests.push(seen);
+        Ok(if truncatable { self.faults.truncated(response).await } else { response })
+    }
+
+    fn seen(&self, request: &HttpRequest<Incoming>) -> Request {
+        let path = request.uri().path().trim_start_matches('/');
+        let key = path.strip_prefix(&*self.bucket).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+        let signed = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let access_key = signed.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+        Request { method: request.method().to_string(), key: key.to_owned(), access_key: access_key.to_owned(), status: None }
+    }
+}
+
+/// Ends by being aborted, and its connections with it.
+async fn serve(listener: TcpListener, served: Served) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                // A connection that was gone before it was taken is its client's affair.
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(converse(stream, served.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, served: Served) {
+    let service = service_fn(move |request| served.clone().answer(request));
+    // How a connection ends is told by the log of requests.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}

@@ -1,0 +1,163 @@
+//! An S3 server in this process, in memory: real SigV4, real conditional writes, and faults on demand.
+//!
+//! Promised: read after write; `If-None-Match: *` and `If-Match` decided under one lock, so one of many writers wins; signatures
+//! checked; keys that only read are refused writes; `AccessDenied` instead of `NoSuchKey` for identities that may not list.
+//! Faults, all of them at run time through [`Store`] and [`Faults`]: refused connections · slow answers · S3 errors of any code ·
+//! bodies that end early · lost answers to writes that happened · ignored conditions · bits that rot in the store.
+//!
+//! Here the promise ends: one bucket, no versions, no multipart, no checksums besides the signature's, no half-written request, no
+//! TLS. What is stored dies with the [`Store`].
+
+mod access;
+mod door;
+mod faults;
+mod objects;
+mod service;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use s3s::service::S3ServiceBuilder;
+
+use access::{Identities, Permissions};
+use door::Door;
+pub use faults::Faults;
+use objects::Objects;
+use service::Service;
+
+/// A running server. Dropping it closes every connection.
+pub struct Store {
+    bucket: String,
+    objects: Arc<Objects>,
+    faults: Faults,
+    requests: Arc<Requests>,
+    door: Door,
+}
+
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    pub bucket: String,
+    pub keys: Vec<AccessKey>,
+}
+
+/// An identity and what it may do.
+#[derive(Clone)]
+pub struct AccessKey {
+    pub id: String,
+    pub secret: String,
+    pub permission: Permission,
+    /// Without it, S3 answers 403 to a GET of an absent object.
+    pub may_list: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// GET and HEAD.
+    Read,
+    ReadWrite,
+}
+
+/// One request as it was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub method: String,
+    /// Within the bucket; empty for the bucket itself.
+    pub key: String,
+    /// As the request claims; empty when it is not signed.
+    pub access_key: String,
+    /// `None` when the connection was cut instead of answering.
+    pub status: Option<u16>,
+}
+
+#[derive(Default)]
+struct Requests(Mutex<Vec<Request>>);
+
+impl Store {
+    /// Listens on a free port of 127.0.0.1.
+    pub async fn start(options: StoreOptions) -> io::Result<Self> {
+        let identities: BTreeMap<_, _> = options.keys.iter().map(|key| (key.id.clone(), key.clone())).collect();
+        let identities = Arc::new(identities);
+        let (objects, faults, requests) = (Arc::new(Objects::default()), Faults::default(), Arc::new(Requests::default()));
+        let mut builder = S3ServiceBuilder::new(Service::new(&options.bucket, objects.clone(), faults.clone(), identities.clone()));
+        builder.set_auth(Identities(identities.clone()));
+        builder.set_access(Permissions(identities));
+        let served = door::Served::new(&options.bucket, builder.build(), faults.clone(), requests.clone());
+        let door = Door::open(served).await?;
+        Ok(Self { bucket: options.bucket, objects, faults, requests, door })
+    }
+
+    /// `http://127.0.0.1:port`, the same while the store lives.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.door.address())
+    }
+
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Cuts every connection and refuses further ones. The port stays taken, so that nobody else answers there.
+    pub async fn stop(&self) -> io::Result<()> {
+        self.door.close().await
+    }
+
+    /// Listens again, with what was stored before.
+    pub async fn resume(&self) -> io::Result<()> {
+        self.door.reopen()
+    }
+
+    /// Everything asked so far, in the order of the answers.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.all()
+    }
+
+    /// A look behind the server's back.
+    pub fn get(&self, key: &str) -> Option<Bytes> {
+        self.objects.get(key).map(|object| object.bytes)
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        self.objects.keys()
+    }
+
+    /// Flips the lowest bit of one stored byte; its ETag stays. `false` when there is no such byte.
+    pub fn corrupt(&self, key: &str, offset: usize) -> bool {
+        self.objects.flip(key, offset)
+    }
+}
+
+impl AccessKey {
+    pub fn read_write(id: &str, secret: &str) -> Self {
+        Self { id: id.into(), secret: secret.into(), permission: Permission::ReadWrite, may_list: true }
+    }
+
+    pub fn read_only(id: &str, secret: &str) -> Self {
+        Self { permission: Permission::Read, ..Self::read_write(id, secret) }
+    }
+
+    pub fn without_list(self) -> Self {
+        Self { may_list: false, ..self }
+    }
+}
+
+/// The secret half is never printed.
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccessKey({}, {:?}, may_list: {})", self.id, self.permission, self.may_list)
+    }
+}
+
+impl Requests {
+    fn push(&self, request: Request) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    }
+
+    fn all(&self) -> Vec<Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,12 @@
+//! Gateways that a configuration can be handed to, each behind `holdover_ports::Gateway`.
+//!
+//! [`Builtin`] proxies HTTP itself, [`FileGateway`] writes the file that another proxy reads, [`NoGateway`] serves nothing: a
+//! pure backup node has one. None of them knows where a configuration comes from.
+
+mod builtin;
+mod file;
+mod none;
+
+pub use builtin::{Builtin, NotBound, Options};
+pub use file::FileGateway;
+pub use none::NoGateway;

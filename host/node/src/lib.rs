@@ -1,0 +1,29 @@
+//! The node: settings, the loop that runs the policy's episodes, and what a node says of itself.
+//!
+//! Knows the ports and no adapter; `cli/src/wire.rs` brings those. Decides nothing that the policy decides.
+
+mod bundle;
+mod cache;
+mod clock;
+mod episode;
+mod events;
+mod export;
+mod inbox;
+mod node;
+mod random;
+mod serve;
+mod session;
+pub mod settings;
+mod status;
+#[cfg(test)]
+mod testing;
+
+pub use bundle::FileBundle;
+pub use cache::{FileCache, Remembering, STATE_BYTES_MAX};
+pub use clock::SystemClock;
+pub use events::{Entry, Failure, Journal};
+pub use inbox::News;
+pub use node::{Node, NodeParts, run};
+pub use random::SystemRandom;
+pub use session::Sessions;
+pub use status::{ExportReport, GatewayReport, PolicyInfo, ServingReport, Status, StatusReport, WhyReport};

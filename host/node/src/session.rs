@@ -1,0 +1,247 @@
+//! One control plane session at a time, whoever asks for it: a [`ControlPlane`] for the policy out of any [`Dial`].
+//!
+//! ```text
+//!            attempt                  first configuration                   the session ends
+//! CLOSED ──────────────► DIALLING ─────────────────────────► OPEN ──┐    ┌────────────────────► CLOSED, Lost
+//!    ▲                    │  to the callers that still wait,       └────┘
+//!    └────────────────────┘  or to the inbox                   each further one: Delivered
+//!      patience, unanswered
+//! ```
+//! A caller that stops waiting cancels nothing: the attempt is a task of its own. Every delivery, first ones included, also
+//! goes to [`Sessions::deliveries`]. Knows no adapter and does not dial by itself: when to dial is the policy's decision.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdover_ports::{Answer, Config, ControlPlane, Dial, Session, Unanswered};
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::inbox::{Inbox, News};
+
+pub struct Sessions {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dial: Arc<dyn Dial>,
+    stage: Mutex<Stage>,
+    inbox: Inbox,
+    deliveries: watch::Sender<Option<Config>>,
+}
+
+enum Stage {
+    Closed,
+    Dialling { waiting: Vec<oneshot::Sender<Attempted>>, task: AbortHandle },
+    Open { latest: Config, task: AbortHandle },
+}
+
+type Attempted = Result<Config, Unanswered>;
+
+/// A caller's place in the queue. Dropped with an answer inside that nobody read, it passes the answer on.
+struct Waiting<'a> {
+    answer: oneshot::Receiver<Attempted>,
+    shared: &'a Shared,
+}
+
+impl Sessions {
+    pub fn new(dial: Arc<dyn Dial>) -> Self {
+        let deliveries = watch::Sender::new(None);
+        Self { shared: Arc::new(Shared { dial, stage: Mutex::new(Stage::Closed), inbox: Inbox::default(), deliveries }) }
+    }
+
+    /// The control plane, as sentences name it.
+    pub fn name(&self) -> String {
+        self.shared.dial.name()
+    }
+
+    /// Whether a session is open: one that has delivered.
+    pub fn connected(&self) -> bool {
+        matches!(*self.shared.stage(), Stage::Open { .. })
+    }
+
+    /// What no attempt brought: later deliveries, and losses. For one reader.
+    pub async fn news(&self) -> News {
+        self.shared.inbox.take().await
+    }
+
+    /// The newest delivery of all.
+    pub fn deliveries(&self) -> watch::Receiver<Option<Config>> {
+        self.shared.deliveries.subscribe()
+    }
+}
+
+#[async_trait]
+impl ControlPlane for Sessions {
+    async fn attempt(&self, patience: Duration) -> Attempted {
+        let (answer, patience) = match self.shared.join(patience) {
+            Joined::Open(latest) => return Ok(latest),
+            // The task is bounded by this patience already, and knows how far it came.
+            Joined::Begun(answer) => (answer, Duration::MAX),
+            Joined::Underway(answer) => (answer, patience),
+        };
+        let mut place = Waiting { answer, shared: &self.shared };
+        match timeout(patience, &mut place.answer).await {
+            Ok(Ok(attempted)) => attempted,
+            Ok(Err(_)) => Err(self.shared.broken_off()),
+            Err(_) => Err(self.shared.late(patience)),
+        }
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        let task = match &*self.shared.stage() {
+            Stage::Closed => return,
+            Stage::Dialling { task, .. } | Stage::Open { task, .. } => task.clone(),
+        };
+        task.abort();
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.answer.close();
+        if let Ok(Ok(config)) = self.answer.try_recv() {
+            self.shared.inbox.put(News::Delivered(config));
+        }
+    }
+}
+
+enum Joined {
+    Open(Config),
+    /// This caller's attempt.
+    Begun(oneshot::Receiver<Attempted>),
+    /// An attempt that another caller began.
+    Underway(oneshot::Receiver<Attempted>),
+}
+
+impl Shared {
+    fn join(self: &Arc<Self>, patience: Duration) -> Joined {
+        let (answer, receiver) = oneshot::channel();
+        let mut stage = self.stage();
+        match &mut *stage {
+            Stage::Open { latest, .. } => Joined::Open(latest.clone()),
+            Stage::Dialling { waiting, .. } => {
+                waiting.push(answer);
+                Joined::Underway(receiver)
+            }
+            Stage::Closed => {
+                // The task cannot pass this stage's lock before the stage is set.
+                let tenure = Tenure { shared: self.clone(), ended: false };
+                let task = tokio::spawn(tenure.run(patience)).abort_handle();
+                *stage = Stage::Dialling { waiting: vec![answer], task };
+                Joined::Begun(receiver)
+            }
+        }
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unanswered(&self, answer: Answer, what: &str) -> Unanswered {
+        Unanswered { answer, detail: format!("holdover_control_plane = {}: {what}", self.dial.name()) }
+    }
+
+    fn broken_off(&self) -> Unanswered {
+        self.unanswered(Answer::Unexpected, "the session broke off within Holdover; report this as a defect")
+    }
+
+    fn late(&self, patience: Duration) -> Unanswered {
+        let what = format!("no configuration within {} ms; see that it runs and that no firewall stands between", patience.as_millis());
+        self.unanswered(Answer::TimedOut, &what)
+    }
+}
+
+/// One session, from dialling to its end. However it ends, the stage is closed behind it, once: the next session may have
+/// begun before this one's last breath.
+struct Tenure {
+    shared: Arc<Shared>,
+    ended: bool,
+}
+
+impl Tenure {
+    async fn run(mut self, patience: Duration) {
+        match self.first(patience).await {
+            Ok((config, session)) => {
+                self.open(&config);
+                let lost = self.follow(session).await;
+                self.end();
+                self.shared.inbox.put(News::Lost(lost));
+            }
+            Err(unanswered) => {
+                for caller in self.end() {
+                    // Who stopped waiting needs no failure either.
+                    let _ = caller.send(Err(unanswered.clone()));
+                }
+            }
+        }
+    }
+
+    async fn first(&self, patience: Duration) -> Result<(Config, Box<dyn Session>), Unanswered> {
+        let until = Instant::now() + patience;
+        let dialled = timeout_at(until, self.shared.dial.dial()).await;
+        let mut session = dialled.map_err(|_| self.shared.late(patience))??;
+        let config = timeout_at(until, session.next()).await.map_err(|_| {
+            let what = "connected, and no configuration came; see whether it hangs, or does not accept this node";
+            self.shared.unanswered(Answer::Silent, what)
+        })??;
+        Ok((config, session))
+    }
+
+    fn open(&self, config: &Config) {
+        let mut stage = self.shared.stage();
+        let Stage::Dialling { waiting, task } = std::mem::replace(&mut *stage, Stage::Closed) else { return };
+        *stage = Stage::Open { latest: config.clone(), task };
+        self.shared.deliveries.send_replace(Some(config.clone()));
+        let taken = waiting.into_iter().filter_map(|caller| caller.send(Ok(config.clone())).ok()).count();
+        if taken == 0 {
+            self.shared.inbox.put(News::Delivered(config.clone()));
+        }
+    }
+
+    /// Until the session ends, and says why. The session is gone by then, so that who hears of it can dial at once.
+    async fn follow(&self, mut session: Box<dyn Session>) -> Unanswered {
+        loop {
+            let config = match session.next().await {
+                Ok(config) => config,
+                Err(unanswered) => return unanswered,
+            };
+            if let Stage::Open { latest, .. } = &mut *self.shared.stage() {
+                *latest = config.clone();
+            }
+            self.shared.deliveries.send_replace(Some(config.clone()));
+            self.shared.inbox.put(News::Delivered(config));
+        }
+    }
+
+    /// Closes the stage and hands out who was still waiting.
+    fn end(&mut self) -> Vec<oneshot::Sender<Attempted>> {
+        self.ended = true;
+        match std::mem::replace(&mut *self.shared.stage(), Stage::Closed) {
+            Stage::Dialling { waiting, .. } => waiting,
+            Stage::Closed | Stage::Open { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Drop for Tenure {
+    /// For an adapter that panics: a session that breaks off is lost like any other.
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let lost = self.shared.broken_off();
+        let was_open = matches!(*self.shared.stage(), Stage::Open { .. });
+        drop(self.end());
+        if was_open {
+            self.shared.inbox.put(News::Lost(lost));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

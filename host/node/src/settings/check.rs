@@ -1,0 +1,193 @@
+//! Checks raw settings as a whole: each by itself, then against each other (all-05).
+//!
+//! Every group reads all of its settings before it gives up, so that no problem hides another.
+
+mod control_plane;
+mod fallback;
+mod gateway;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use holdover_plugin::config::Format;
+use holdover_plugin::model::{Cluster, GatewayVersion, VersionRule};
+use holdover_plugin::policy::{OnRefusal, Settings as PolicySettings};
+
+use super::environment::Environment;
+use super::listen;
+use super::problem::{Problem, Problems};
+use super::raw::RawSettings;
+use super::reading::Reading;
+use super::reference::Name;
+use super::url;
+use super::{Judges, LogLevel, Role, Settings};
+use control_plane::control_plane;
+use fallback::{Fallback, fallback};
+use gateway::gateway;
+
+pub fn check(raw: &RawSettings, environment: &Environment, judges: &Judges<'_>, problems: Vec<Problem>) -> Result<Settings, Problems> {
+    let mut reading = Reading::new(raw, environment, problems);
+    let settings = settings(&mut reading, environment, judges);
+    match settings {
+        Some(settings) if reading.problems.is_empty() => Ok(Settings { notes: reading.notes, ..settings }),
+        Some(_) | None => Err(Problems(reading.problems)),
+    }
+}
+
+pub fn status_address(raw: &RawSettings, environment: &Environment) -> Result<SocketAddr, Problems> {
+    let mut reading = Reading::new(raw, environment, Vec::new());
+    let address = reading.defaulted(Name::StatusListen, listen::parse_address);
+    address.ok_or(Problems(reading.problems))
+}
+
+fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<'_>) -> Option<Settings> {
+    let role = role(reading);
+    let control_plane = control_plane(reading);
+    let fallback = fallback(reading, environment, judges);
+    let timing = timing(reading);
+    let identity = identity(reading, environment);
+    let format = format(reading);
+    let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format));
+    let places = places(reading);
+    let log_level = reading.choice(Name::LogLevel, &LOG_LEVELS);
+    if let (Some(Role::ControlPlane), Some(Fallback { import: true, .. })) = (role, &fallback) {
+        let fix = "a control plane has its configuration from its database; write off, or role = data_plane";
+        reading.contradiction(Name::FallbackImport, fix);
+    }
+
+    let (fallback, timing, identity, places) = (fallback?, timing?, identity?, places?);
+    let (format, schema) = format?;
+    let policy = PolicySettings {
+        cluster: identity.cluster,
+        gateway_version: identity.gateway_version,
+        format,
+        version_rule: VersionRule::Exact,
+        node: identity.node,
+        import: fallback.import,
+        storages: fallback.storages.iter().map(|storage| url::shown(storage)).collect(),
+        on_refusal: timing.on_refusal,
+        give_up: timing.give_up,
+        first_fetch_jitter: timing.first_fetch_jitter,
+        export_delay: timing.export_delay,
+        settle: timing.settle,
+        staleness_warn: timing.staleness_warn,
+    };
+    Some(Settings {
+        policy,
+        role: role?,
+        control_plane: control_plane?,
+        gateway: gateway?,
+        storages: fallback.storages,
+        export: fallback.export,
+        schema,
+        cache_dir: places.cache_dir,
+        bundle: places.bundle,
+        status_listen: places.status_listen,
+        log_level: log_level?,
+        policy_file: places.policy_file,
+        compiled_dir: places.compiled_dir,
+        notes: Vec::new(),
+    })
+}
+
+const LOG_LEVELS: [(&str, LogLevel); 8] = [
+    ("debug", LogLevel::Debug),
+    ("info", LogLevel::Info),
+    ("notice", LogLevel::Notice),
+    ("warn", LogLevel::Warn),
+    ("error", LogLevel::Error),
+    ("crit", LogLevel::Crit),
+    ("alert", LogLevel::Alert),
+    ("emerg", LogLevel::Emerg),
+];
+
+fn role(reading: &mut Reading<'_>) -> Option<Role> {
+    const ROLES: [(&str, Role); 3] =
+        [("traditional", Role::Traditional), ("control_plane", Role::ControlPlane), ("data_plane", Role::DataPlane)];
+    let role = reading.choice(Name::Role, &ROLES);
+    // Kong's own are held against Kong's rules, so that a typing error in them shows here as it would there.
+    let _kongs_only = reading.choice(Name::ClusterMtls, &[("shared", ()), ("pki", ()), ("pki_check_cn", ())]);
+    let _kongs_only = reading.of_type::<u64>(Name::ClusterMaxPayload);
+    let kongs = [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterServerName, Name::ClusterMtls, Name::ClusterMaxPayload];
+    for name in kongs {
+        reading.idle(name, "it belongs to Kong's hybrid protocol, which is not built yet");
+    }
+    role
+}
+
+struct Timing {
+    on_refusal: OnRefusal,
+    give_up: Duration,
+    first_fetch_jitter: Duration,
+    export_delay: Duration,
+    settle: Duration,
+    staleness_warn: Duration,
+}
+
+fn timing(reading: &mut Reading<'_>) -> Option<Timing> {
+    let on_refusal = reading.choice(Name::OnRefusal, &[("wait", OnRefusal::Wait), ("fallback", OnRefusal::Fallback)]);
+    let give_up = reading.duration(Name::GiveUp, Duration::from_millis(1));
+    let first_fetch_jitter = reading.duration(Name::FirstFetchJitter, Duration::ZERO);
+    let export_delay = reading.duration(Name::FallbackExportDelay, Duration::ZERO);
+    let settle = reading.duration(Name::Settle, Duration::ZERO);
+    let staleness_warn = reading.duration(Name::StalenessWarn, Duration::from_secs(1));
+    Some(Timing {
+        on_refusal: on_refusal?,
+        give_up: give_up?,
+        first_fetch_jitter: first_fetch_jitter?,
+        export_delay: export_delay?,
+        settle: settle?,
+        staleness_warn: staleness_warn?,
+    })
+}
+
+struct Identity {
+    cluster: Cluster,
+    gateway_version: GatewayVersion,
+    node: String,
+}
+
+fn identity(reading: &mut Reading<'_>, environment: &Environment) -> Option<Identity> {
+    let cluster = reading.of_type::<Cluster>(Name::Cluster);
+    let gateway_version = reading.required(Name::GatewayVersion, "write the gateways' version, for example 3.9.1", |text| {
+        text.parse().map_err(|error: holdover_plugin::model::VersionError| error.to_string())
+    });
+    let node = reading.parsed(Name::NodeName, |text| match text.len() <= 255 && !text.chars().any(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => Err("write 1 to 255 printable characters".to_owned()),
+    });
+    let node = node?.unwrap_or_else(|| environment.hostname().unwrap_or("holdover").to_owned());
+    Some(Identity { cluster: cluster?, gateway_version: gateway_version?, node })
+}
+
+fn format(reading: &mut Reading<'_>) -> Option<(Format, Option<PathBuf>)> {
+    let format = reading.choice(Name::Format, &[("kong", Format::Kong), ("document", Format::Document)]);
+    let schema = reading.path(Name::Schema)?;
+    let format = format?;
+    if schema.is_some() && format == Format::Kong {
+        let fix = "a JSON Schema is held against documents, and the format is kong; leave it out, or write holdover_format = document";
+        reading.contradiction(Name::Schema, fix);
+        return None;
+    }
+    Some((format, schema))
+}
+
+struct Places {
+    cache_dir: PathBuf,
+    compiled_dir: PathBuf,
+    bundle: Option<PathBuf>,
+    policy_file: Option<PathBuf>,
+    status_listen: SocketAddr,
+}
+
+fn places(reading: &mut Reading<'_>) -> Option<Places> {
+    let cache_dir = reading.path(Name::CacheDir).flatten();
+    let compiled_dir = reading.path(Name::CompiledDir);
+    let bundle = reading.path(Name::Bundle);
+    let policy_file = reading.path(Name::Policy);
+    let status_listen = reading.defaulted(Name::StatusListen, listen::parse_address);
+    let cache_dir = cache_dir?;
+    let compiled_dir = compiled_dir?.unwrap_or_else(|| cache_dir.join("compiled"));
+    Some(Places { compiled_dir, cache_dir, bundle: bundle?, policy_file: policy_file?, status_listen: status_listen? })
+}

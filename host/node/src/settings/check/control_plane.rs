@@ -1,0 +1,76 @@
+//! Which control plane is followed, and what is shown to it. Credentials never leave this machine in the clear.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::reading::Reading;
+use super::super::reference::Name;
+use super::super::url::parse_http;
+use super::super::{ControlPlane, Credentials};
+
+pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
+    const HOW: &str = "set it to the URL of the control plane: https://host/path, http://host/path or file:///path";
+    let credentials = credentials(reading);
+    let ca_file = reading.path(Name::ClusterCaCert);
+    let poll_interval = reading.duration(Name::PollInterval, Duration::from_millis(100));
+    if reading.is_given(Name::ClusterControlPlane) && !reading.is_given(Name::ControlPlane) {
+        let fix = "Kong's hybrid protocol source is not built yet; set holdover_control_plane to an http(s):// or file:// URL of the \
+                   configuration instead";
+        reading.contradiction(Name::ClusterControlPlane, fix);
+        return None;
+    }
+    reading.idle(Name::ClusterControlPlane, "holdover_control_plane is asked");
+    let url = reading.required(Name::ControlPlane, HOW, |text| Ok(text.to_owned()))?;
+    if let Some(path) = url.strip_prefix("file://") {
+        if !path.starts_with('/') || path.ends_with('/') {
+            reading.contradiction(Name::ControlPlane, "write three slashes and the path of a file, for example file:///etc/kong/kong.yml");
+            return None;
+        }
+        for name in [Name::ControlPlaneToken, Name::ControlPlaneUser, Name::ControlPlanePassword, Name::PollInterval, Name::ClusterCaCert] {
+            reading.idle(name, "the control plane is a file");
+        }
+        return Some(ControlPlane::File { path: PathBuf::from(path) });
+    }
+    let Some(parsed) = parse_http(&url) else {
+        reading.contradiction(Name::ControlPlane, HOW);
+        return None;
+    };
+    if parsed.credentials {
+        let fix = "remove what stands before '@' and set holdover_control_plane_user and holdover_control_plane_password";
+        reading.contradiction(Name::ControlPlane, fix);
+    }
+    let credentials = credentials?;
+    if credentials.is_some() && !parsed.encrypted && !parsed.loopback {
+        let fix = "plain http would send the credentials to another machine in the clear; write https://";
+        reading.contradiction(Name::ControlPlane, fix);
+    }
+    Some(ControlPlane::Http { url, credentials, ca_file: ca_file?, poll_interval: poll_interval? })
+}
+
+fn credentials(reading: &mut Reading<'_>) -> Option<Option<Credentials>> {
+    let token = reading.secret(Name::ControlPlaneToken);
+    let user = reading.text(Name::ControlPlaneUser);
+    let password = reading.secret(Name::ControlPlanePassword);
+    match (token?, user?, password?) {
+        (None, None, None) => Some(None),
+        (Some(token), None, None) => Some(Some(Credentials::Token(token))),
+        (None, Some(user), Some(_)) if user.contains(':') => {
+            reading.contradiction(Name::ControlPlaneUser, "HTTP Basic has no ':' in a user's name; write the name alone");
+            None
+        }
+        (None, Some(user), Some(password)) => Some(Some(Credentials::Basic { user, password })),
+        (None, Some(_), None) => {
+            reading.missing(Name::ControlPlanePassword, "holdover_control_plane_user needs it");
+            None
+        }
+        (None, None, Some(_)) => {
+            reading.missing(Name::ControlPlaneUser, "holdover_control_plane_password needs it");
+            None
+        }
+        (Some(_), _, _) => {
+            let fix = "there is a user or password too, and one request carries one of the two; keep the token, or user and password";
+            reading.contradiction(Name::ControlPlaneToken, fix);
+            None
+        }
+    }
+}

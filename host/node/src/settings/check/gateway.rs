@@ -1,0 +1,53 @@
+//! Who runs the configuration, and which settings go with whom.
+
+use std::path::PathBuf;
+
+use holdover_plugin::config::Format;
+use holdover_plugin::routing::Unenforced;
+
+use super::super::Gateway;
+use super::super::listen::{self, Listen};
+use super::super::reading::Reading;
+use super::super::reference::Name;
+
+pub fn gateway(reading: &mut Reading<'_>, format: Option<Format>) -> Option<Gateway> {
+    let listen = reading.defaulted(Name::ProxyListen, listen::parse);
+    let unenforced = reading.defaulted(Name::UnenforcedPlugins, |text| Unenforced::parse(text).map_err(|bad| bad.to_string()));
+    let reload_command = reading.text(Name::GatewayReload);
+    let kind = reading.defaulted(Name::Gateway, |text| match text {
+        "builtin" | "none" => Ok(text.to_owned()),
+        file if file.starts_with("file:///") && !file.ends_with('/') => Ok(text.to_owned()),
+        _ => Err("write builtin, none, or the gateway's file as file:///path".to_owned()),
+    })?;
+    if !kind.starts_with("file://") && reading.is_given(Name::GatewayReload) {
+        reading.contradiction(Name::GatewayReload, "only a gateway that reads a file is reloaded; set holdover_gateway = file:///path");
+    }
+    if kind != "builtin" {
+        reading.idle(Name::ProxyListen, "the gateway is not the built-in one");
+        reading.idle(Name::UnenforcedPlugins, "the gateway is not the built-in one");
+    }
+    match kind.strip_prefix("file://") {
+        Some(path) => Some(Gateway::File { path: PathBuf::from(path), reload_command: reload_command? }),
+        None if kind == "none" => Some(Gateway::None),
+        None => builtin(reading, format?, listen?, unenforced?),
+    }
+}
+
+fn builtin(reading: &mut Reading<'_>, format: Format, listen: Listen, unenforced: Unenforced) -> Option<Gateway> {
+    if format != Format::Kong {
+        let fix = "the built-in gateway runs configurations of the format kong; write holdover_gateway = file:///path, none, or \
+                   holdover_format = kong";
+        reading.contradiction(Name::Gateway, fix);
+        return None;
+    }
+    match listen {
+        // A backup node that carries no traffic.
+        Listen::Off => Some(Gateway::None),
+        Listen::Plain { addresses, passed_over } => {
+            let not_served =
+                |entry: String| format!("proxy_listen: '{entry}' is not served; the built-in gateway serves plain http over TCP");
+            reading.notes.extend(passed_over.into_iter().map(not_served));
+            Some(Gateway::Builtin { listen: addresses, unenforced })
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What the operator asks for: from files and the environment to [`Settings`], complete and checked as a whole (all-05).
+//!
+//! ```text
+//! holdover.conf ─┐
+//! kong.conf ─────┼─► RawSettings ──expand──► check ──► Settings, or every Problem at once
+//! environment ───┘   mirrors what was written          no default is written twice: they stand in `reference`
+//! ```
+//!
+//! Knows names, bounds and what contradicts what. Knows no adapter: storage URLs stay texts, and whoever can parse them is
+//! handed in as [`Judges`].
+
+mod check;
+mod duration;
+mod environment;
+mod file;
+mod listen;
+mod problem;
+mod raw;
+mod reading;
+pub mod reference;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod url;
+
+use std::fs;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use holdover_plugin::policy::Settings as PolicySettings;
+use holdover_plugin::routing::Unenforced;
+
+pub use environment::Environment;
+pub use problem::{Problem, Problems};
+pub use secret::Secret;
+
+use raw::{ConfFile, RawSettings};
+
+const CONF_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Where settings are looked for. Later ones win: `kong.conf`, `holdover.conf`, `KONG_…`, `HOLDOVER_…`.
+#[derive(Debug, Default)]
+pub struct Sources {
+    pub config: Option<PathBuf>,
+    pub kong_conf: Option<PathBuf>,
+    pub environment: Environment,
+}
+
+/// Adapters' own judgement of their part of a setting. `Err` is the rest of the sentence "setting = value: …".
+pub struct Judges<'a> {
+    pub storage: &'a dyn Fn(&str) -> Result<(), String>,
+    pub s3_put: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+/// Everything a node needs to know, without gaps and contradictions. Only [`load`] makes one.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub policy: PolicySettings,
+    pub role: Role,
+    pub control_plane: ControlPlane,
+    pub gateway: Gateway,
+    /// URLs in the order given; the policy's `StorageId` is an index into them.
+    pub storages: Vec<String>,
+    /// Whether and how this node publishes.
+    pub export: Option<Export>,
+    /// A JSON Schema for format `document`.
+    pub schema: Option<PathBuf>,
+    pub cache_dir: PathBuf,
+    pub bundle: Option<PathBuf>,
+    pub status_listen: SocketAddr,
+    pub log_level: LogLevel,
+    /// An importing policy other than the embedded one.
+    pub policy_file: Option<PathBuf>,
+    pub compiled_dir: PathBuf,
+    /// What was given, is allowed and has no effect: one sentence each.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Traditional,
+    ControlPlane,
+    DataPlane,
+}
+
+#[derive(Clone, Debug)]
+pub enum ControlPlane {
+    Http {
+        url: String,
+        credentials: Option<Credentials>,
+        /// Trusted besides the machine's own roots.
+        ca_file: Option<PathBuf>,
+        poll_interval: Duration,
+    },
+    File {
+        path: PathBuf,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    Token(Secret),
+    Basic { user: String, password: Secret },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gateway {
+    Builtin {
+        /// At least one.
+        listen: Vec<SocketAddr>,
+        unenforced: Unenforced,
+    },
+    File {
+        path: PathBuf,
+        /// Run after each replacement of the file.
+        reload_command: Option<String>,
+    },
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Extra parameters of every put to S3, as JSON (export-14).
+    pub s3_config: Option<String>,
+}
+
+/// Kong's levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Notice,
+    Warn,
+    Error,
+    Crit,
+    Alert,
+    Emerg,
+}
+
+impl LogLevel {
+    /// The level of `tracing` that shows at least as much.
+    pub fn as_tracing(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info | Self::Notice => "info",
+            Self::Warn => "warn",
+            Self::Error | Self::Crit | Self::Alert | Self::Emerg => "error",
+        }
+    }
+}
+
+/// Reads, expands and checks. Either everything is right, or every problem is named.
+pub fn load(sources: &Sources, judges: &Judges<'_>) -> Result<Settings, Problems> {
+    let (raw, problems) = gather(sources)?;
+    check::check(&raw, &sources.environment, judges, problems)
+}
+
+/// Only where the status page is: a shell that asks the node need not have all that the node has.
+pub fn status_address(sources: &Sources) -> Result<SocketAddr, Problems> {
+    let (raw, _) = gather(sources)?;
+    check::status_address(&raw, &sources.environment)
+}
+
+fn gather(sources: &Sources) -> Result<(RawSettings, Vec<Problem>), Problems> {
+    let mut problems = Vec::new();
+    let config = sources.config.as_deref().and_then(|path| read(path, &mut problems));
+    let kong_conf = sources.kong_conf.as_deref().and_then(|path| read(path, &mut problems));
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let raw = RawSettings::gather(config.as_ref(), kong_conf.as_ref(), &sources.environment, &mut problems);
+    Ok((raw, problems))
+}
+
+fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<ConfFile> {
+    let shown = path.display().to_string();
+    let opened = fs::File::open(path).and_then(|file| {
+        let mut text = String::new();
+        let world_readable = secret::is_world_readable(&file.metadata()?);
+        file.take(CONF_BYTES_MAX + 1).read_to_string(&mut text)?;
+        Ok((text, world_readable))
+    });
+    match opened {
+        Ok((text, _)) if text.len() as u64 > CONF_BYTES_MAX => {
+            problems.push(Problem::of_source(shown, format!("the file has more than {CONF_BYTES_MAX} bytes; give a settings file")));
+            None
+        }
+        Ok((text, world_readable)) => Some(ConfFile { path: shown, text, world_readable }),
+        Err(error) => {
+            problems
+                .push(Problem::of_source(shown, format!("the file cannot be read ({error}); give the path of a readable settings file")));
+            None
+        }
+    }
+}

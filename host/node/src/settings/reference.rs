@@ -1,0 +1,215 @@
+//! Every setting there is: its name, default, values and meaning, written once. The parser reads names and defaults from here,
+//! and docs/settings.md is made from it.
+
+use std::fmt::Write;
+
+/// Whose name a setting is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Kong has it, with this meaning and default.
+    Kong,
+    Ours,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub name: &'static str,
+    /// `None`: unset.
+    pub default: Option<&'static str>,
+    /// What may be written, with its unit.
+    pub values: &'static str,
+    pub meaning: &'static str,
+    pub whose: Whose,
+    pub secret: bool,
+}
+
+macro_rules! settings {
+    ($($variant:ident $name:literal $whose:ident $default:expr, $secret:literal, $values:literal, $meaning:literal;)*) => {
+        /// A setting that exists.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Name { $($variant,)* }
+
+        impl Name {
+            pub const ALL: &[Name] = &[$(Name::$variant,)*];
+
+            pub fn entry(self) -> Entry {
+                match self {
+                    $(Name::$variant => Entry {
+                        name: $name, default: $default, values: $values, meaning: $meaning, whose: Whose::$whose, secret: $secret,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    Role "role" Kong Some("traditional"), false, "`traditional`, `control_plane`, `data_plane`",
+        "What the gateway beside this node is. A control plane cannot import.";
+    ClusterControlPlane "cluster_control_plane" Kong None, false, "`host:port`",
+        "Kong's hybrid control plane. The hybrid protocol source is not built yet: set `holdover_control_plane`.";
+    ClusterCert "cluster_cert" Kong None, false, "path",
+        "Certificate for Kong's hybrid protocol. Has no effect yet.";
+    ClusterCertKey "cluster_cert_key" Kong None, false, "path",
+        "Its key. Has no effect yet.";
+    ClusterCaCert "cluster_ca_cert" Kong None, false, "path",
+        "Certificates (PEM) that an https control plane may be signed by, besides the machine's own roots.";
+    ClusterServerName "cluster_server_name" Kong None, false, "host name",
+        "Name expected of Kong's hybrid control plane. Has no effect yet.";
+    ClusterMtls "cluster_mtls" Kong Some("shared"), false, "`shared`, `pki`, `pki_check_cn`",
+        "How Kong's hybrid protocol authenticates. Has no effect yet.";
+    ClusterMaxPayload "cluster_max_payload" Kong Some("16777216"), false, "bytes",
+        "Largest message of Kong's hybrid protocol. Has no effect yet.";
+    FallbackImport "cluster_fallback_config_import" Kong Some("off"), false, "`on`, `off`",
+        "Start from the storage when the control plane is away and there is no cache.";
+    FallbackExport "cluster_fallback_config_export" Kong Some("off"), false, "`on`, `off`",
+        "Publish what the control plane delivers to the storage.";
+    FallbackStorage "cluster_fallback_config_storage" Kong None, false, "URLs, comma-separated",
+        "Where snapshots are kept, for example `s3://bucket/prefix` or `file:///dir`. Several are asked in order; the first is written first.";
+    FallbackExportDelay "cluster_fallback_config_export_delay" Kong Some("60"), false, "seconds, or a duration",
+        "At most one export in this time: the first at once, then the newest of those that came meanwhile.";
+    FallbackS3Config "cluster_fallback_export_s3_config" Kong None, false, "JSON object",
+        "Extra parameters of every put to S3, for example `{\"ServerSideEncryption\":\"aws:kms\"}`.";
+    ProxyListen "proxy_listen" Kong Some("0.0.0.0:8000"), false, "`address:port`, comma-separated, or `off`",
+        "Where the built-in gateway serves plain http; entries with `ssl` are passed over.";
+    LogLevel "log_level" Kong Some("notice"), false, "`debug`, `info`, `notice`, `warn`, `error`, `crit`, `alert`, `emerg`",
+        "How much is logged.";
+    ControlPlane "holdover_control_plane" Ours None, false, "`http://…`, `https://…`, `file:///…`; required",
+        "Where the configuration comes from in normal times: a URL that is polled, or a file that is watched.";
+    ControlPlaneToken "holdover_control_plane_token" Ours None, true, "text",
+        "Bearer token for the control plane.";
+    ControlPlaneUser "holdover_control_plane_user" Ours None, false, "text",
+        "User for the control plane (HTTP Basic).";
+    ControlPlanePassword "holdover_control_plane_password" Ours None, true, "text",
+        "The user's password.";
+    PollInterval "holdover_poll_interval" Ours Some("5s"), false, "duration, at least 100ms",
+        "How often an http control plane is asked.";
+    Gateway "holdover_gateway" Ours Some("builtin"), false, "`builtin`, `file:///path`, `none`",
+        "Who runs the configuration: the built-in gateway, a gateway that reads this file, or nobody (a backup node).";
+    GatewayReload "holdover_gateway_reload" Ours None, false, "command",
+        "Run after the gateway's file was replaced.";
+    GatewayVersion "holdover_gateway_version" Ours None, false, "for example `3.9.1`; required",
+        "The version of the gateways that are served. Snapshots are made for and taken from exactly this version.";
+    Cluster "holdover_cluster" Ours Some("default"), false, "1 to 64 characters of `a-z A-Z 0-9 . _ -`",
+        "The nodes that share one configuration.";
+    NodeName "holdover_node_name" Ours None, false, "1 to 255 printable characters",
+        "This node in logs and manifests. Default: the host's name, or `holdover`.";
+    Format "holdover_format" Ours Some("kong"), false, "`kong`, `document`",
+        "The configuration's language: Kong's declarative format, or any JSON or YAML object. The built-in gateway runs `kong`.";
+    Schema "holdover_schema" Ours None, false, "path",
+        "A JSON Schema that every document must conform to (format `document`).";
+    CacheDir "holdover_cache_dir" Ours Some("/var/lib/holdover"), false, "path",
+        "Where this node keeps its own copy of the configuration.";
+    Bundle "holdover_bundle" Ours None, false, "path",
+        "A snapshot baked into the image: the last rung of the ladder.";
+    StatusListen "holdover_status_listen" Ours Some("127.0.0.1:8108"), false, "`address:port`",
+        "Where `status`, `why`, readiness and metrics are served.";
+    OnRefusal "holdover_on_refusal" Ours Some("wait"), false, "`wait`, `fallback`",
+        "What a node without cache does when the control plane refuses it: wait, or start from the storage.";
+    GiveUp "holdover_give_up" Ours Some("10s"), false, "duration, at least 1ms",
+        "How long the control plane may take to deliver the first configuration.";
+    FirstFetchJitter "holdover_first_fetch_jitter" Ours Some("0"), false, "duration",
+        "The first fetch from the storage waits a random part of this.";
+    Settle "holdover_settle" Ours Some("60s"), false, "duration",
+        "How long a configuration must run before it counts as settled.";
+    StalenessWarn "holdover_staleness_warn" Ours Some("24h"), false, "duration, at least 1s",
+        "How old a head may be before it is reported.";
+    UnenforcedPlugins "holdover_unenforced_plugins" Ours Some("refuse"), false, "`refuse`, or `ignore:` and names, comma-separated",
+        "A plugin that the built-in gateway cannot enforce makes its routes answer 503; those that only log or measure may be ignored by name.";
+    Policy "holdover_policy" Ours None, false, "path",
+        "Another importer component (`.wasm`) in place of the embedded one.";
+    CompiledDir "holdover_compiled_dir" Ours None, false, "path",
+        "Where the policy's native code is kept. Default: `compiled` in `holdover_cache_dir`.";
+}
+
+impl Name {
+    pub fn of(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|name| name.as_str() == text)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// The environment variables that override it; later ones win.
+    pub fn variables(self) -> Vec<String> {
+        let upper = self.as_str().to_ascii_uppercase();
+        match self.entry().whose {
+            Whose::Kong => vec![format!("KONG_{upper}"), format!("HOLDOVER_{upper}")],
+            Whose::Ours => vec![upper],
+        }
+    }
+}
+
+/// The text of docs/settings.md.
+pub fn markdown() -> String {
+    let mut page = String::from(HEAD);
+    for (title, whose) in [("Kong's names, with Kong's meaning", Whose::Kong), ("Holdover's own", Whose::Ours)] {
+        let _infallible = write!(page, "\n## {title}\n\n| setting | default | values | meaning |\n|---|---|---|---|\n");
+        for entry in Name::ALL.iter().map(|name| name.entry()).filter(|entry| entry.whose == whose) {
+            let default = entry.default.map_or_else(|| "unset".to_owned(), |default| format!("`{default}`"));
+            let secret = if entry.secret { " Secret." } else { "" };
+            let _infallible = writeln!(page, "| `{}` | {default} | {} | {}{secret} |", entry.name, entry.values, entry.meaning);
+        }
+    }
+    page
+}
+
+const HEAD: &str = "<!-- Made from host/node/src/settings/reference.rs: change it there, then run
+     HOLDOVER_WRITE_DOCS=1 cargo test -p holdover-node settings_page -->
+# Settings
+
+One flat file, `holdover.conf`: `name = value` or `name: value`, a `#` begins a comment (`\\#` is a plain `#`). An unknown name is an
+error. A `kong.conf` may be given besides (`--kong-conf`): of it, the names below are read and others left alone.
+
+Each setting may be overridden in the environment: `KONG_<NAME>` and `HOLDOVER_<NAME>` for Kong's names, the upper-case name for
+Holdover's own (`HOLDOVER_GATEWAY` for `holdover_gateway`). `HOLDOVER_…` wins over `KONG_…`, the environment over `holdover.conf`, and
+`holdover.conf` over `kong.conf`.
+
+A value that is exactly `$NAME` or `${NAME}` is taken from the environment, `{file:/path}` from that file. A file with a secret must
+not be readable by everybody. Durations are `500ms`, `10s`, `5m`, `24h`, `7d`; a bare number is seconds.
+
+Storage credentials come from the environment as the AWS tools have it (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
+`AWS_REGION`, …); `AWS_CONFIG_STORAGE_ENDPOINT` is the URL of any other S3-compatible service.
+
+All settings are checked together at start: every problem is printed at once, with the setting, its value and what to write instead.
+";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
+
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_checked_in_settings_page_is_made_from_this_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
+        if std::env::var_os("HOLDOVER_WRITE_DOCS").is_some() {
+            std::fs::write(&path, markdown()).expect("docs/ can be written");
+        }
+        let page = std::fs::read_to_string(&path).expect("docs/settings.md is checked in");
+        assert_eq!(page, markdown(), "docs/settings.md differs from the table; its head says how to make it again");
+    }
+
+    #[test]
+    fn no_two_settings_share_a_name_or_a_variable() {
+        let mut variables = BTreeSet::new();
+        for name in Name::ALL {
+            assert_eq!(Name::of(name.as_str()), Some(*name));
+            for variable in name.variables() {
+                assert!(variables.insert(variable.clone()), "{variable} would set two settings");
+            }
+        }
+    }
+
+    #[test]
+    fn our_names_begin_with_holdover_and_kongs_do_not() {
+        for entry in Name::ALL.iter().map(|name| name.entry()) {
+            assert_eq!(entry.name.starts_with("holdover_"), entry.whose == Whose::Ours, "{}", entry.name);
+        }
+    }
+}

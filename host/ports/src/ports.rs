@@ -1,0 +1,136 @@
+//! One trait per capability. Cancelling any of these futures is safe: it happens whenever an episode ends early.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use holdover_plugin::model::UnixMs;
+
+use crate::{
+    Config, Etag, Event, Fetched, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why,
+};
+
+/// How an adapter reaches its control plane.
+#[async_trait]
+pub trait Dial: Send + Sync {
+    /// For sentences: the kind and address of the control plane, without secrets.
+    fn name(&self) -> String;
+
+    /// Opens a session. What the session delivers first is its current configuration.
+    async fn dial(&self) -> Result<Box<dyn Session>, Unanswered>;
+}
+
+/// One open session with a control plane.
+#[async_trait]
+pub trait Session: Send {
+    /// Waits for the next configuration; the first call for the current one. `Err` ends the session.
+    async fn next(&mut self) -> Result<Config, Unanswered>;
+}
+
+/// The control plane as the policy asks for it: `node` makes one of any [`Dial`].
+#[async_trait]
+pub trait ControlPlane: Send + Sync {
+    /// One attempt, up to the first configuration. See `policy::capabilities::ControlPlane`.
+    async fn attempt(&self, patience: Duration) -> Result<Config, Unanswered>;
+}
+
+#[async_trait]
+pub trait StorageRead: Send + Sync {
+    /// For sentences: the storage's URL, without secrets.
+    fn name(&self) -> &str;
+
+    /// Reads one object of at most `bytes_max` bytes. `key` is relative to the storage's prefix and uses `/`.
+    async fn get(&self, key: &str, bytes_max: u64) -> Result<Fetched, StorageFailure>;
+}
+
+#[async_trait]
+pub trait StorageWrite: Send + Sync {
+    /// Writes an object only if there is none under this key.
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutNew, StorageFailure>;
+
+    /// Replaces the object only if it still has this mark; with `None`, only if there is none.
+    async fn swap(&self, key: &str, expected: Option<&Etag>, body: Bytes) -> Result<Swap, StorageFailure>;
+}
+
+/// The node's own files. See `policy::capabilities::Cache` for what `Ok` promises.
+#[async_trait]
+pub trait Cache: Send + Sync {
+    async fn read(&self, slot: Slot) -> Result<Option<Bytes>, String>;
+
+    /// Writes the parts one after the other as one file.
+    async fn write(&self, slot: Slot, parts: Vec<Bytes>) -> Result<(), String>;
+
+    async fn set_aside(&self, slot: Slot, reason: &str) -> Result<(), String>;
+}
+
+#[async_trait]
+pub trait Bundle: Send + Sync {
+    async fn bundle(&self) -> Result<Option<Bytes>, String>;
+}
+
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// Returns once the gateway runs the configuration, or says why it does not. On `Err` it runs what it ran before.
+    async fn apply(&self, config: &Config) -> Result<(), NotApplied>;
+
+    fn status(&self) -> GatewayStatus;
+}
+
+/// What a gateway says of itself for the status page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayStatus {
+    pub kind: &'static str,
+    /// Plugins that the configuration asks for and this gateway cannot enforce: it answers 503 on their routes.
+    pub unenforced_plugins: Vec<String>,
+    /// Where it listens, for a gateway that is ours.
+    pub listens_on: Option<String>,
+}
+
+/// Holds a document against the operator's schema. `Ok` when none is set.
+#[async_trait]
+pub trait Schemas: Send + Sync {
+    async fn conforms(&self, config: &Config) -> Result<(), Vec<String>>;
+}
+
+#[async_trait]
+pub trait Clock: Send + Sync {
+    fn now(&self) -> UnixMs;
+
+    fn monotonic(&self) -> Duration;
+
+    async fn sleep(&self, duration: Duration, why: Why);
+}
+
+pub trait Random: Send + Sync {
+    fn random(&self) -> u64;
+}
+
+pub trait Events: Send + Sync {
+    fn emit(&self, event: Event);
+}
+
+/// What an importing policy is given. There is no storage writer in it (boot-12).
+#[derive(Clone)]
+pub struct ImporterPorts {
+    pub control_plane: Arc<dyn ControlPlane>,
+    pub storages: Vec<Arc<dyn StorageRead>>,
+    pub cache: Arc<dyn Cache>,
+    pub bundle: Arc<dyn Bundle>,
+    pub gateway: Arc<dyn Gateway>,
+    pub schemas: Arc<dyn Schemas>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub events: Arc<dyn Events>,
+}
+
+/// What an exporting policy is given. Readers and writers of one storage stand at the same place.
+#[derive(Clone)]
+pub struct ExporterPorts {
+    pub storages: Vec<Arc<dyn StorageRead>>,
+    pub writers: Vec<Arc<dyn StorageWrite>>,
+    pub schemas: Arc<dyn Schemas>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub events: Arc<dyn Events>,
+}

@@ -1,0 +1,65 @@
+//! World `exporter`: its own imports as capabilities, its exports as episodes.
+
+use holdover_plugin::policy::capabilities::{Etag, PutNew, StorageFailure, StorageId, StorageWrite, Swap};
+use holdover_plugin::policy::{export, ExportOutcome};
+
+use crate::capabilities::World;
+use crate::generated::common::holdover::policy::{held, types};
+use crate::generated::exporter::exports::holdover::policy::exporting::{ExportOutcome as WitOutcome, Guest};
+use crate::generated::exporter::holdover::policy::storage_write;
+use crate::{convert, stream};
+
+struct Exporter;
+
+crate::generated::exporter::export!(Exporter with_types_in crate::generated::exporter);
+
+impl Guest for Exporter {
+    async fn received(config: held::Config, facts: types::Facts, state: Vec<u8>) -> WitOutcome {
+        match convert::facts(facts) {
+            Ok(facts) => outcome(export::received(&World, &facts, &state, &config).await),
+            Err(sentence) => misled(state, sentence),
+        }
+    }
+
+    async fn tick(pending: Option<held::Config>, facts: types::Facts, state: Vec<u8>) -> WitOutcome {
+        match convert::facts(facts) {
+            Ok(facts) => outcome(export::tick(&World, &facts, &state, pending.as_ref()).await),
+            Err(sentence) => misled(state, sentence),
+        }
+    }
+}
+
+fn outcome(outcome: ExportOutcome) -> WitOutcome {
+    WitOutcome {
+        state: outcome.state,
+        wake_after: outcome.wake_after.map(convert::millis),
+        pending: outcome.pending,
+        published: outcome.published.map(convert::position_back),
+        held: outcome.held,
+    }
+}
+
+fn misled(state: Vec<u8>, sentence: String) -> WitOutcome {
+    let held = format!("the host told the policy something it cannot use: {sentence}");
+    WitOutcome { state, wake_after: None, pending: false, published: None, held: Some(held) }
+}
+
+impl StorageWrite for World {
+    async fn put_new(&self, storage: StorageId, key: &str, body: Vec<u8>) -> Result<PutNew, StorageFailure> {
+        let key = key.to_owned();
+        match stream::feed(body, |size, body| storage_write::put_new(storage, key, size, body)).await {
+            Ok(storage_write::PutNewOutcome::Created) => Ok(PutNew::Created),
+            Ok(storage_write::PutNewOutcome::Exists) => Ok(PutNew::Exists),
+            Err(failure) => Err(convert::storage_failure(failure)),
+        }
+    }
+
+    async fn swap(&self, storage: StorageId, key: &str, expected: Option<&Etag>, body: Vec<u8>) -> Result<Swap, StorageFailure> {
+        let expected = expected.map(|etag| etag.0.clone());
+        match storage_write::swap(storage, key.to_owned(), expected, body).await {
+            Ok(storage_write::SwapOutcome::Swapped) => Ok(Swap::Swapped),
+            Ok(storage_write::SwapOutcome::Stale) => Ok(Swap::Stale),
+            Err(failure) => Err(convert::storage_failure(failure)),
+        }
+    }
+}

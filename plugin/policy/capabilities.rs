@@ -1,0 +1,230 @@
+//! What the policy may ask of the world, one trait per capability.
+//!
+//! The component shell implements them over WIT imports, the proxy-wasm shell over the gateway's calls, tests over virtual
+//! parts. None is `Send` and none names a runtime. What the world holds for the policy (a configuration, a fetched object) stays
+//! with the world; the policy has a handle and may read it.
+
+// No `Send` bound is wanted on these futures: the guests are single-threaded, and the host runs the component, not these.
+#![allow(async_fn_in_trait)]
+
+use std::time::Duration;
+
+use super::events::{Event, Why};
+use crate::model::UnixMs;
+
+/// Bytes that the world holds.
+pub trait Body {
+    /// In bytes, known before reading.
+    fn size(&self) -> u64;
+
+    /// All of them. `Err` says in a sentence why the source failed half-way.
+    async fn read(&self) -> Result<Vec<u8>, String>;
+}
+
+/// The two kinds of things the world holds for the policy.
+pub trait Held {
+    /// A configuration. Only a control plane's delivery or [`Opening::open`] makes one (host-01).
+    type Config: Body;
+    /// A fetched file: a head, a snapshot, a cache entry. Nothing is known of it but its bytes and where they came from.
+    type Object: Body;
+}
+
+pub trait ControlPlane: Held {
+    /// Dials once and waits up to `patience` for the session's first configuration. The session stays with the adapter,
+    /// which brings what follows as further deliveries. An attempt that its caller stopped waiting for goes on: its
+    /// configuration then arrives as a delivery.
+    async fn attempt(&self, patience: Duration) -> Result<Self::Config, Unanswered>;
+}
+
+/// Why an attempt brought no configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    pub answer: Answer,
+    /// For the operator: whom we asked, and what happened.
+    pub detail: String,
+}
+
+/// What the control plane did instead of delivering. Adapters report it; [`super::outage`] decides what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    NameNotResolved,
+    /// Every address refused the connection.
+    ConnectionRefused,
+    ConnectionReset,
+    TimedOut,
+    /// Their certificate is expired, of an unknown issuer or for another name.
+    TheirCertificate,
+    /// TLS succeeded, then the connection ended without an answer.
+    ClosedAfterTls,
+    /// HTTP 5xx.
+    ServerError,
+    /// Connected, and neither a configuration nor a sign of life.
+    Silent,
+    /// Connected, signs of life, and no configuration.
+    NotConfigured,
+    /// HTTP 400.
+    BadRequest,
+    /// HTTP 401.
+    Unauthorised,
+    /// HTTP 403.
+    Forbidden,
+    /// HTTP 426.
+    UpgradeRequired,
+    /// The session was closed right after we introduced ourselves.
+    ClosedAfterIntroduction,
+    /// A TLS alert about our own certificate.
+    OurCertificate,
+    /// An answer that is none of the above; the detail says it.
+    Unexpected,
+}
+
+/// The storages of one node, by their place in the settings, from 0.
+pub type StorageId = u32;
+
+/// A storage's version mark of one object, as opaque text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Etag(pub String);
+
+pub struct Fetched<O> {
+    pub object: O,
+    pub etag: Option<Etag>,
+    /// The storage's own clock, when it tells.
+    pub date: Option<UnixMs>,
+}
+
+pub trait StorageRead: Held {
+    /// Reads one object of at most `bytes_max` bytes. Keys are relative to the storage's prefix.
+    async fn get(&self, storage: StorageId, key: &str, bytes_max: u64) -> Result<Fetched<Self::Object>, StorageFailure>;
+}
+
+pub trait StorageWrite: Held {
+    /// Writes an object only if there is none under this key.
+    async fn put_new(&self, storage: StorageId, key: &str, body: Vec<u8>) -> Result<PutNew, StorageFailure>;
+
+    /// Replaces the object only if it is still the one with this mark; with `None`, only if there is none.
+    async fn swap(&self, storage: StorageId, key: &str, expected: Option<&Etag>, body: Vec<u8>) -> Result<Swap, StorageFailure>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutNew {
+    Created,
+    /// There is one already; nothing was written. Not an error: it may be our own earlier try.
+    Exists,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    Swapped,
+    /// The object moved since it was read; nothing was written. The expected outcome of two writers meeting.
+    Stale,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageFailure {
+    pub kind: StorageFailureKind,
+    /// For the operator: the setting, its value and the fix. Holds no secret.
+    pub detail: String,
+}
+
+/// "Not there", "not allowed" and "could not look" are different answers (all-06).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StorageFailureKind {
+    Absent,
+    /// S3 without ListBucket answers 403 to both.
+    AbsentOrForbidden,
+    Forbidden,
+    /// The credentials themselves are missing, wrong or expired.
+    Credentials,
+    /// The bucket or folder does not exist.
+    NoSuchStorage,
+    /// The storage asks for a pause.
+    SlowDown,
+    TooLarge,
+    Unreachable,
+    /// A write that may or may not have happened. Resolved by reading, never guessed.
+    UnknownOutcome,
+    Other,
+}
+
+/// The node's own files. Written atomically and durably: after `Ok` a power cut leaves the new bytes, before it the old.
+pub trait Cache: Held {
+    async fn read(&self, slot: Slot) -> Result<Option<Self::Object>, String>;
+
+    /// Writes `header`, then the body.
+    async fn write(&self, slot: Slot, header: Vec<u8>, body: Keep<'_, Self::Object>) -> Result<(), String>;
+
+    /// Moves what is there out of the way under a name that says why. Deletes nothing.
+    async fn set_aside(&self, slot: Slot, reason: &str) -> Result<(), String>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// What the gateway last accepted.
+    Applied,
+    /// What it last ran healthily with for the settle time.
+    Settled,
+    /// Which digests were being started with (boot-15).
+    Attempts,
+}
+
+pub enum Keep<'a, O> {
+    Bytes(Vec<u8>),
+    /// The object's bytes as they are.
+    Object(&'a O),
+}
+
+pub trait Bundle: Held {
+    /// The snapshot baked into the image, if there is one.
+    async fn bundle(&self) -> Result<Option<Self::Object>, String>;
+}
+
+pub trait Opening: Held {
+    /// The host's own gate (host-01): verifies and opens natively what the policy already verified, and makes a configuration
+    /// of it. `Err` is a sentence.
+    async fn open(&self, object: &Self::Object) -> Result<Self::Config, String>;
+}
+
+pub trait Gateway: Held {
+    /// Hands the configuration to the gateway and waits until it runs it or says no. On `Err` it still runs what it ran.
+    async fn apply(&self, config: &Self::Config) -> Result<(), NotApplied>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotApplied {
+    /// The gateway looked at it and refused it, and would again.
+    Rejected(String),
+    /// The gateway could not be asked, or could not carry it out this time.
+    Failed(String),
+}
+
+pub trait Schemas: Held {
+    /// Holds a document against the operator's JSON Schema, if one is set. Each `Err` entry is one violation.
+    async fn conforms(&self, config: &Self::Config) -> Result<(), Vec<String>>;
+}
+
+pub trait Clock {
+    fn now(&self) -> UnixMs;
+
+    /// Since some fixed moment of this process; never falls.
+    fn monotonic(&self) -> Duration;
+
+    async fn sleep(&self, duration: Duration, why: Why);
+}
+
+pub trait Random {
+    fn random(&self) -> u64;
+}
+
+pub trait Events {
+    fn emit(&self, event: Event);
+}
+
+/// What a node needs to get and keep a configuration. There is no write to the storage in it (boot-12).
+pub trait Importing: ControlPlane + StorageRead + Cache + Bundle + Opening + Gateway + Schemas + Clock + Random + Events {}
+
+impl<T> Importing for T where T: ControlPlane + StorageRead + Cache + Bundle + Opening + Gateway + Schemas + Clock + Random + Events {}
+
+/// What a backup node needs to publish.
+pub trait Exporting: StorageRead + StorageWrite + Schemas + Clock + Random + Events {}
+
+impl<T> Exporting for T where T: StorageRead + StorageWrite + Schemas + Clock + Random + Events {}

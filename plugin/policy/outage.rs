@@ -1,0 +1,155 @@
+//! Decides when the control plane is given up, and what its answers mean (boot-02).
+//!
+//! *Unreachable* is no configuration in time: the ladder may be climbed. *Refused* is a word against this very node: it keeps to
+//! its own cache. The attempt itself never stops: [`dial`] goes on beside the ladder until it is delivered to.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use super::backoff;
+use super::capabilities::{Answer, Clock, ControlPlane, Events, Random, Unanswered};
+use super::events::{Event, Name, Why};
+
+/// When every address refuses, the second try comes this soon, and its refusal gives the control plane up.
+const SECOND_TRY: Duration = Duration::from_millis(50);
+/// Between attempts while the control plane still has time to answer.
+const PAUSE: Duration = Duration::from_millis(500);
+const REFUSALS_TO_GIVE_UP: u32 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    Unreachable,
+    Refused,
+}
+
+/// Silence and a veto look alike, so silence counts as unreachable.
+pub fn meaning(answer: Answer) -> Meaning {
+    match answer {
+        Answer::NameNotResolved
+        | Answer::ConnectionRefused
+        | Answer::ConnectionReset
+        | Answer::TimedOut
+        | Answer::TheirCertificate
+        | Answer::ClosedAfterTls
+        | Answer::ServerError
+        | Answer::Silent
+        | Answer::NotConfigured
+        | Answer::Unexpected => Meaning::Unreachable,
+        Answer::BadRequest
+        | Answer::Unauthorised
+        | Answer::Forbidden
+        | Answer::UpgradeRequired
+        | Answer::ClosedAfterIntroduction
+        | Answer::OurCertificate => Meaning::Refused,
+    }
+}
+
+impl Answer {
+    /// A stable word for events.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NameNotResolved => "name-not-resolved",
+            Self::ConnectionRefused => "connection-refused",
+            Self::ConnectionReset => "connection-reset",
+            Self::TimedOut => "timed-out",
+            Self::TheirCertificate => "their-certificate",
+            Self::ClosedAfterTls => "closed-after-tls",
+            Self::ServerError => "server-error",
+            Self::Silent => "silent",
+            Self::NotConfigured => "not-configured",
+            Self::BadRequest => "bad-request",
+            Self::Unauthorised => "unauthorised",
+            Self::Forbidden => "forbidden",
+            Self::UpgradeRequired => "upgrade-required",
+            Self::ClosedAfterIntroduction => "closed-after-introduction",
+            Self::OurCertificate => "our-certificate",
+            Self::Unexpected => "unexpected",
+        }
+    }
+}
+
+/// What the dialling so far has shown. Written by [`dial`], read by whoever waits beside it in the same task.
+#[derive(Debug, Default)]
+pub struct Board {
+    last: RefCell<Option<Unanswered>>,
+    refusals_in_a_row: Cell<u32>,
+    given_up: Cell<bool>,
+}
+
+impl Board {
+    /// Every address refused, twice in a row: waiting longer would not help.
+    pub fn hopeless(&self) -> bool {
+        self.refusals_in_a_row.get() >= REFUSALS_TO_GIVE_UP
+    }
+
+    pub fn give_up(&self) {
+        self.given_up.set(true);
+    }
+
+    pub fn last(&self) -> Option<Unanswered> {
+        self.last.borrow().clone()
+    }
+
+    fn note(&self, unanswered: &Unanswered) {
+        let refusals = match unanswered.answer {
+            Answer::ConnectionRefused => self.refusals_in_a_row.get() + 1,
+            _other => 0,
+        };
+        self.refusals_in_a_row.set(refusals);
+        *self.last.borrow_mut() = Some(unanswered.clone());
+    }
+
+    fn pause(&self, random: u64) -> (Duration, Why) {
+        match (self.given_up.get(), self.refusals_in_a_row.get()) {
+            (true, _) => (backoff::redial(random), Why::Redial),
+            (false, 1) => (SECOND_TRY, Why::SecondTry),
+            (false, _) => (PAUSE, Why::Redial),
+        }
+    }
+}
+
+/// What ends the dialling.
+pub enum Dialled<C> {
+    Delivered(C),
+    Refused(Unanswered),
+}
+
+/// Dials until the control plane delivers or refuses this node.
+pub async fn dial<C>(caps: &C, patience: Duration, board: &Board) -> Dialled<C::Config>
+where
+    C: ControlPlane + Clock + Random + Events,
+{
+    loop {
+        let unanswered = match caps.attempt(patience).await {
+            Ok(config) => return Dialled::Delivered(config),
+            Err(unanswered) => unanswered,
+        };
+        caps.emit(tried(&unanswered));
+        board.note(&unanswered);
+        match meaning(unanswered.answer) {
+            Meaning::Refused => return Dialled::Refused(unanswered),
+            Meaning::Unreachable => {
+                let (pause, why) = board.pause(caps.random());
+                caps.sleep(pause, why).await;
+            }
+        }
+    }
+}
+
+pub fn tried(unanswered: &Unanswered) -> Event {
+    Event::warning(Name::ControlPlaneTried, unanswered.detail.clone()).with("answer", unanswered.answer.reason())
+}
+
+/// The sentence for a control plane that was given up.
+pub fn given_up(last: Option<Unanswered>, patience: Duration) -> Event {
+    let seconds = patience.as_secs_f32();
+    let (answer, sentence) = match last {
+        Some(Unanswered { answer: answer @ (Answer::Silent | Answer::NotConfigured), detail }) => (
+            answer.reason(),
+            format!("The control plane is given up: {detail}. It may be failing, or refuse this node without saying so: look at its log for this node."),
+        ),
+        Some(Unanswered { answer, detail }) => (answer.reason(), format!("The control plane is given up: {detail}.")),
+        None => (Answer::TimedOut.reason(), format!("The control plane is given up: no configuration within {seconds} s.")),
+    };
+    Event::warning(Name::ControlPlaneGivenUp, sentence).with("answer", answer)
+}

@@ -1,0 +1,78 @@
+//! What an importing node remembers between two episodes of one process: when what is due. Small, versioned bytes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::capabilities::{Clock, Random};
+use super::{backoff, Outcome, Standing};
+use crate::model::Digest;
+use crate::mutants::{active, Mutant};
+
+pub const STATE_BYTES_MAX: usize = 64 * 1024;
+const FORMAT: u16 = 0;
+
+/// Times are milliseconds of this process's monotonic clock; a process that begins starts from [`State::default`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    format: u16,
+    /// Climbs of the ladder in a row that ended with nothing.
+    pub failed_climbs: u32,
+    climb_due: Option<u64>,
+    dial_due: Option<u64>,
+    settle_due: Option<u64>,
+    /// What settles then.
+    pub settling: Option<Digest>,
+    /// A control plane that refuses this node closes the storages to it (boot-02).
+    pub refused: Option<String>,
+}
+
+/// Something that is due at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    Climb,
+    Dial,
+    Settle,
+}
+
+impl State {
+    /// A state of another format or none at all is a beginning.
+    pub fn read(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).ok().filter(|state: &Self| state.format == FORMAT).unwrap_or_default()
+    }
+
+    pub fn set(&mut self, due: Due, clock: &impl Clock, after: Option<Duration>) {
+        let at = after.map(|after| millis(clock.monotonic().saturating_add(after)));
+        *self.slot(due) = at;
+    }
+
+    /// `None` when it is not awaited at all; zero when it is due.
+    pub fn until(&mut self, due: Due, clock: &impl Clock) -> Option<Duration> {
+        let at = (*self.slot(due))?;
+        Some(Duration::from_millis(at.saturating_sub(millis(clock.monotonic()))))
+    }
+
+    pub fn redial_later(&mut self, caps: &(impl Clock + Random)) {
+        if !active(Mutant::NeverRedials) {
+            self.set(Due::Dial, caps, Some(backoff::redial(caps.random())));
+        }
+    }
+
+    pub fn outcome(mut self, clock: &impl Clock, standing: Standing) -> Outcome {
+        let wake_after = [Due::Climb, Due::Dial, Due::Settle].into_iter().filter_map(|due| self.until(due, clock)).min();
+        Outcome { state: serde_json::to_vec(&self).unwrap_or_default(), wake_after, standing }
+    }
+
+    fn slot(&mut self, due: Due) -> &mut Option<u64> {
+        match due {
+            Due::Climb => &mut self.climb_due,
+            Due::Dial => &mut self.dial_due,
+            Due::Settle => &mut self.settle_due,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

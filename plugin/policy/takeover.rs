@@ -1,0 +1,171 @@
+//! Stations *apply* and *keep*: a candidate becomes what the gateway runs, then what the cache holds. In this order (boot-09): what
+//! a gateway rejects never replaces a good cache.
+
+use super::candidate::{self, Candidate, Source};
+use super::capabilities::{Keep, NotApplied, Slot};
+use super::events::{Event, Name};
+use super::quarantine::Attempts;
+use super::state::{Due, State};
+use super::{Facts, Importing, Origin, Outcome, Serving, Standing};
+use crate::mutants::{active, Mutant};
+use crate::snapshot::cached::{self, CachedOrigin, Header};
+use crate::snapshot::{seal, About};
+
+/// Whether the gateway runs it.
+pub enum Applied {
+    Runs(Serving),
+    /// It runs what it ran before; the sentence says why.
+    NotThis(String),
+}
+
+/// Applies a candidate of the ladder, with its digest noted on disk meanwhile (boot-15).
+pub async fn apply_fallback<C: Importing>(
+    caps: &C,
+    facts: &Facts,
+    state: &mut State,
+    candidate: Candidate<C>,
+    attempts: &mut Attempts,
+) -> Applied {
+    let digest = candidate.proof().digest();
+    attempts.begin(caps, digest).await;
+    let applied = apply(caps, facts, candidate).await;
+    match &applied {
+        Applied::Runs(_) => {
+            state.settling = Some(digest);
+            state.set(Due::Settle, caps, Some(facts.settings.settle));
+        }
+        // The gateway said no and lives: that is not a start it did not survive.
+        Applied::NotThis(_) => attempts.settle(caps, digest).await,
+    }
+    applied
+}
+
+/// What the control plane delivered replaces what is served, in one step, unless it is the same (boot-11).
+pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, config: C::Config) -> Applied {
+    state.set(Due::Dial, caps, None);
+    state.set(Due::Climb, caps, None);
+    state.refused = None;
+    let candidate = match candidate::of_delivery(config, &facts.settings).await {
+        Ok(candidate) => candidate,
+        Err(skipped) => {
+            let sentence = format!("What the control plane delivered is not used: {skipped}");
+            caps.emit(Event::alarm(Name::ConfigInvalid, format!("{sentence}.")).with("reason", skipped.reason()));
+            return Applied::NotThis(sentence);
+        }
+    };
+    say_warnings(caps, &candidate);
+    if let Some(serving) = facts.serving.as_ref().filter(|serving| serving.sameness == candidate.proof().sameness()) {
+        let rejoined = serving.origin != Origin::ControlPlane;
+        let name = if rejoined { Name::Rejoined } else { Name::ConfigUnchanged };
+        caps.emit(Event::info(name, "The control plane delivered what is being served already: nothing is applied.").with("digest", serving.digest));
+        return Applied::Runs(Serving { origin: Origin::ControlPlane, position: None, ..serving.clone() });
+    }
+    let replaced_fallback = facts.serving.as_ref().is_some_and(|serving| serving.origin != Origin::ControlPlane);
+    let applied = apply(caps, facts, candidate).await;
+    if let Applied::Runs(serving) = &applied {
+        // Only one digest settles at a time: the one that runs.
+        state.settling = Some(serving.digest);
+        state.set(Due::Settle, caps, Some(facts.settings.settle));
+        if replaced_fallback {
+            caps.emit(Event::info(Name::Rejoined, "The control plane is back, and its configuration took over.").with("digest", serving.digest));
+        }
+    }
+    applied
+}
+
+/// What ran for the settle time is what a node may fall back to.
+pub async fn settle<C: Importing>(caps: &C, state: &mut State) {
+    state.set(Due::Settle, caps, None);
+    let Some(digest) = state.settling.take() else { return };
+    Attempts::load(caps).await.settle(caps, digest).await;
+    let kept = match caps.read(Slot::Applied).await {
+        Ok(Some(object)) => caps.write(Slot::Settled, Vec::new(), Keep::Object(&object)).await,
+        Ok(None) => Err("nothing was kept when it was applied".to_owned()),
+        Err(sentence) => Err(sentence),
+    };
+    match kept {
+        Ok(()) => caps.emit(Event::info(Name::ConfigSettled, "The configuration ran for the settle time.").with("digest", digest)),
+        Err(sentence) => caps.emit(Event::alarm(Name::CacheNotKept, format!("The settled configuration is not kept: {sentence}."))),
+    }
+}
+
+pub fn outcome<C: Importing>(caps: &C, state: State, serving: Serving) -> Outcome {
+    state.outcome(caps, Standing::Serving(serving))
+}
+
+async fn apply<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) -> Applied {
+    let serving = candidate.serving();
+    let origin = serving.origin.as_str();
+    let accepted = caps.apply(candidate.config()).await;
+    if accepted.is_err() && active(Mutant::KeepsBeforeTheGatewayAccepts) {
+        keep(caps, facts, candidate).await;
+        return Applied::NotThis("kept, and then rejected".into());
+    }
+    match accepted {
+        Ok(()) => {}
+        Err(_) if active(Mutant::ServingAlthoughRejected) => return Applied::Runs(serving),
+        Err(NotApplied::Rejected(why)) => {
+            let sentence = format!("The gateway rejected the configuration from {origin}: {why}");
+            caps.emit(Event::alarm(Name::ConfigRejected, format!("{sentence}.")).with("digest", serving.digest).with("origin", origin));
+            return Applied::NotThis(sentence);
+        }
+        Err(NotApplied::Failed(why)) => {
+            let sentence = format!("The gateway could not take the configuration from {origin}: {why}");
+            caps.emit(Event::alarm(Name::ConfigRejected, format!("{sentence}.")).with("digest", serving.digest).with("origin", origin));
+            return Applied::NotThis(sentence);
+        }
+    }
+    let mut event = Event::info(Name::ConfigApplied, format!("The gateway runs a configuration from {origin}."));
+    event = event.with("digest", serving.digest).with("origin", origin);
+    if let Some(position) = serving.position {
+        event = event.with("position", position);
+    }
+    caps.emit(event);
+    keep(caps, facts, candidate).await;
+    Applied::Runs(serving)
+}
+
+/// Losing the cache loses no traffic, so a failure is an alarm and nothing more.
+async fn keep<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) {
+    let kept = match candidate.into_source() {
+        Source::Cached => return,
+        Source::Sealed(object) => match front(caps, CachedOrigin::Storage) {
+            Ok(front) => caps.write(Slot::Applied, front, Keep::Object(&object)).await,
+            Err(sentence) => Err(sentence),
+        },
+        Source::Delivered(valid) => {
+            let now = caps.now();
+            let about = About {
+                cluster: facts.settings.cluster.clone(),
+                gateway_version: facts.settings.gateway_version.clone(),
+                publication: None,
+                captured_at: now,
+                sealed_at: now,
+                sealed_by: facts.settings.node.clone(),
+            };
+            match front(caps, CachedOrigin::ControlPlane).and_then(|front| Ok((front, seal(valid, about)?))) {
+                Ok((front, snapshot)) => caps.write(Slot::Applied, front, Keep::Bytes(snapshot.into_bytes())).await,
+                Err(sentence) => Err(sentence),
+            }
+        }
+    };
+    match kept {
+        Ok(()) => caps.emit(Event::info(Name::CacheKept, "The configuration is in the cache.")),
+        Err(sentence) => {
+            let sentence = format!("The configuration is served but not cached, so a restart in an outage would need the storage: {sentence}.");
+            caps.emit(Event::alarm(Name::CacheNotKept, sentence));
+        }
+    }
+}
+
+fn front<C: Importing>(caps: &C, origin: CachedOrigin) -> Result<Vec<u8>, String> {
+    cached::wrap(&Header { origin, kept_at: caps.now() })
+}
+
+fn say_warnings<C: Importing>(caps: &C, candidate: &Candidate<C>) {
+    let warnings = candidate.proof().warnings();
+    if let Some(first) = warnings.first() {
+        let sentence = format!("The control plane delivered a configuration with {} disagreements with the schema, the first: {first}.", warnings.len());
+        caps.emit(Event::warning(Name::ControlPlaneDelivered, sentence));
+    }
+}

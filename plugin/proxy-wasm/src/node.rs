@@ -1,0 +1,78 @@
+//! One VM's life: an episode begins it, and whatever happens next calls for another.
+//!
+//! ```text
+//! boot ─► outcome ─┬─ something is due ───────────────► tick ─────┐
+//!    ▲             ├─ the session brought other bytes ─► received ─┤
+//!    └── state ────┴─ the session is lost ─────────────► tick ─────┘
+//! ```
+//! The session is an HTTP address that is asked again and again. Decides nothing; knows no rule.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use holdover_plugin::policy::capabilities::{Clock, ControlPlane};
+use holdover_plugin::policy::events::Why;
+use holdover_plugin::policy::state::State;
+use holdover_plugin::policy::{Facts, Settings, Standing, boot};
+
+use crate::vm;
+use crate::world::{Config, World};
+
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// One hiccup loses no session.
+const FAILURES_IN_A_ROW_MAX: u32 = 3;
+
+/// What the session with the control plane brings next.
+enum Session {
+    Delivered(Config),
+    Lost,
+}
+
+pub async fn live(world: World, settings: Settings) -> Infallible {
+    let mut facts = Facts { settings, serving: None, connected: false, stopping: false, process: vm::random() };
+    let mut outcome = boot::boot(&world, &facts).await;
+    loop {
+        facts.serving = match outcome.standing {
+            Standing::Serving(serving) => Some(serving),
+            Standing::Stranded(_) | Standing::Refused(_) => None,
+        };
+        facts.connected = world.session().is_some();
+        let state = State::read(&outcome.state);
+        let patience = facts.settings.give_up;
+        outcome = match select(pin!(session(&world, patience)), pin!(due(&world, outcome.wake_after))).await {
+            Either::Left((Session::Delivered(config), _)) => boot::received(&world, &facts, state, config).await,
+            Either::Left((Session::Lost, _)) => {
+                facts.connected = false;
+                boot::tick(&world, &facts, state).await
+            }
+            Either::Right(((), _)) => boot::tick(&world, &facts, state).await,
+        };
+    }
+}
+
+async fn session(world: &World, patience: Duration) -> Session {
+    let Some(latest) = world.session() else { return pending().await };
+    let mut failures_in_a_row = 0;
+    loop {
+        world.sleep(POLL_INTERVAL, Why::Redial).await;
+        match world.attempt(patience).await {
+            Ok(config) if config.digest() == latest => failures_in_a_row = 0,
+            Ok(config) => return Session::Delivered(config),
+            Err(_) => failures_in_a_row += 1,
+        }
+        if failures_in_a_row == FAILURES_IN_A_ROW_MAX {
+            world.end_session();
+            return Session::Lost;
+        }
+    }
+}
+
+async fn due(world: &World, wake_after: Option<Duration>) {
+    match wake_after {
+        Some(wait) => world.sleep(wait, Why::Redial).await,
+        None => pending().await,
+    }
+}

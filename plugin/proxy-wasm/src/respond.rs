@@ -1,0 +1,80 @@
+//! The answers that the filter gives itself: JSON with a `message`, as Kong and our own gateway write them.
+
+use holdover_plugin::routing::Answer;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{Action, LogLevel};
+use serde_json::json;
+
+use crate::correlation::Id;
+use crate::world::log;
+
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+
+/// Before the first configuration. Clients and load balancers are told to come back soon.
+pub fn not_configured() -> Action {
+    let body = json!({ "message": "no configuration has been applied yet", "reason": "not-configured" });
+    send(503, vec![JSON, ("retry-after", "1")], &body.to_string())
+}
+
+pub fn no_route() -> Action {
+    message(404, "no Route matched with those values")
+}
+
+pub fn no_service() -> Action {
+    message(503, "no Service found with those values")
+}
+
+pub fn not_enforced(plugin: &str) -> Action {
+    message(503, &format!("this route needs the plugin '{plugin}', which this gateway does not enforce"))
+}
+
+pub fn upgrade_required() -> Action {
+    message(426, "Please use HTTPS protocol")
+}
+
+pub fn redirect(status: u16, location: &str) -> Action {
+    send(status, vec![("location", location)], "")
+}
+
+pub fn not_grpc() -> Action {
+    message(415, "Non-gRPC request matched gRPC route")
+}
+
+pub fn bad_request(why: &str) -> Action {
+    message(400, why)
+}
+
+pub fn not_allowed() -> Action {
+    message(405, "the method CONNECT is not proxied")
+}
+
+pub fn no_target() -> Action {
+    message(503, "failure to get a peer from the ring-balancer")
+}
+
+/// Sending it in the clear would be worse than not sending it.
+pub fn scheme_not_spoken() -> Action {
+    message(503, "this route's service wants TLS or HTTP/2, which this gateway does not speak to upstreams")
+}
+
+pub fn unexpected() -> Action {
+    message(500, "An unexpected error occurred")
+}
+
+/// What the plugin `request-termination` says.
+pub fn answer(answer: &Answer<'_>, id: Option<&Id>) -> Action {
+    let mut headers = vec![("content-type", answer.content_type)];
+    headers.extend(id.filter(|id| id.echo_downstream).map(|id| (id.header_name.as_str(), id.value.as_str())));
+    send(answer.status, headers, &answer.body)
+}
+
+fn message(status: u16, text: &str) -> Action {
+    send(status, vec![JSON], &json!({ "message": text }).to_string())
+}
+
+fn send(status: u16, headers: Vec<(&str, &str)>, body: &str) -> Action {
+    if hostcalls::send_http_response(u32::from(status), headers, Some(body.as_bytes())).is_err() {
+        log(LogLevel::Error, "Envoy did not take an answer");
+    }
+    Action::Pause
+}

@@ -1,0 +1,262 @@
+//! One route's conditions, or one part of them: a route with prefixes of several lengths, or with prefixes and regular
+//! expressions, is tried in several places, and so becomes several matchers.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+
+use super::encoding::uuid_from_name;
+use super::entity;
+use super::order::Weight;
+use super::{Protocol, Request, Unroutable, literal};
+
+/// Kong's namespace for the ids of a route's parts.
+const PARTS: u128 = 0x7f145bf9_0dce_4f91_98eb_debbce4b9f6b;
+
+pub(super) struct Matcher {
+    /// The route's place in the table.
+    pub route: usize,
+    pub paths: Paths,
+    methods: Vec<String>,
+    headers: Vec<HeaderCondition>,
+    snis: Vec<Sni>,
+}
+
+pub(super) enum Paths {
+    Any,
+    /// All of one length.
+    Prefixes(Vec<String>),
+    Expressions(Vec<Expression>),
+}
+
+pub(super) struct Expression {
+    pub literal_prefix: String,
+    regex: Regex,
+}
+
+/// A matcher with what decides when it is tried.
+pub(super) struct Ranked {
+    pub priority: u64,
+    pub id: String,
+    pub hosts: Vec<Host>,
+    pub matcher: Matcher,
+}
+
+/// A host condition: what stands left of the colon, and the port right of it.
+#[derive(Clone)]
+pub(super) struct Host {
+    pub pattern: HostPattern,
+    pub port: Option<u16>,
+}
+
+#[derive(Clone)]
+pub(super) enum HostPattern {
+    Exact(String),
+    /// `*.a.com`, kept as `.a.com`.
+    EndsWith(String),
+    /// `a.*`, kept as `a.`.
+    StartsWith(String),
+}
+
+struct HeaderCondition {
+    /// In lower case, with dashes.
+    name: String,
+    values: Vec<HeaderValue>,
+}
+
+enum HeaderValue {
+    /// In lower case.
+    Exact(String),
+    Expression(Regex),
+}
+
+enum Sni {
+    Exact(String),
+    EndsWith(String),
+    StartsWith(String),
+}
+
+/// Compiles each expression once, however many routes use it.
+#[derive(Default)]
+pub(super) struct Expressions(HashMap<String, Regex>);
+
+impl Expressions {
+    fn compile(&mut self, expression: &str, route: &entity::Route) -> Result<Regex, Unroutable> {
+        if let Some(regex) = self.0.get(expression) {
+            return Ok(regex.clone());
+        }
+        let Ok(regex) = Regex::new(expression) else {
+            let name = route.label();
+            return Err(Unroutable::new(format!(
+                "route '{name}' has a regular expression that does not compile: look-around and back-references are not taken, write it \
+                 without them"
+            )));
+        };
+        self.0.insert(expression.to_owned(), regex.clone());
+        Ok(regex)
+    }
+}
+
+/// The matchers of one route, which stands at this place in the table.
+pub(super) fn of_route(route: &entity::Route, place: usize, expressions: &mut Expressions) -> Result<Vec<Ranked>, Unroutable> {
+    let parts = parts(&route.paths);
+    let several = parts.len() > 1;
+    let mut ranked = Vec::with_capacity(parts.len());
+    for (index, part) in parts.into_iter().enumerate() {
+        let id = match several {
+            true => uuid_from_name(PARTS, &format!("{}#{}", route.id, index + 1)),
+            false => route.id.to_ascii_lowercase(),
+        };
+        let weight = weight(route, &part);
+        let matcher = Matcher {
+            route: place,
+            paths: compile_paths(part, route, expressions)?,
+            methods: route.methods.to_vec(),
+            headers: compile_headers(route, expressions)?,
+            snis: route.snis.iter().map(|sni| Sni::parse(sni)).collect(),
+        };
+        let hosts = route.hosts.iter().flat_map(|hosts| hosts.iter()).map(|host| Host::parse(host)).collect();
+        ranked.push(Ranked { priority: weight.priority(), id, hosts, matcher });
+    }
+    Ok(ranked)
+}
+
+/// The paths grouped by where they are tried, in order of first appearance: prefixes by length, expressions as one.
+fn parts(paths: &[String]) -> Vec<Vec<&str>> {
+    let mut groups: Vec<(usize, Vec<&str>)> = Vec::new();
+    for path in paths {
+        // No prefix is empty, so that zero is free to stand for expressions.
+        let key = if path.starts_with('~') { 0 } else { path.len() };
+        match groups.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, group)) => group.push(path),
+            None => groups.push((key, vec![path])),
+        }
+    }
+    if groups.is_empty() {
+        return vec![Vec::new()];
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+pub(super) fn weight(route: &entity::Route, part: &[&str]) -> Weight {
+    let hosts = route.hosts.as_deref();
+    let named = [
+        !route.methods.is_empty(),
+        hosts.is_some_and(|hosts| !hosts.is_empty()),
+        !route.headers.is_empty(),
+        !route.snis.is_empty(),
+        !part.is_empty(),
+    ];
+    let first = part.first().copied().unwrap_or_default();
+    let expression = first.starts_with('~');
+    Weight {
+        categories: named.into_iter().map(u32::from).sum(),
+        plain_hosts: hosts.is_some_and(|hosts| !hosts.iter().any(|host| host.contains('*'))),
+        header_names: route.headers.len(),
+        regex_priority: expression.then_some(route.regex_priority),
+        prefix_length: if expression { 0 } else { first.len() },
+    }
+}
+
+fn compile_paths(part: Vec<&str>, route: &entity::Route, expressions: &mut Expressions) -> Result<Paths, Unroutable> {
+    if part.is_empty() {
+        return Ok(Paths::Any);
+    }
+    if !part.iter().any(|path| path.starts_with('~')) {
+        return Ok(Paths::Prefixes(part.into_iter().map(str::to_owned).collect()));
+    }
+    let compiled = part.into_iter().map(|path| {
+        let pattern = path.strip_prefix('~').unwrap_or(path);
+        let regex = expressions.compile(&format!("^{pattern}"), route)?;
+        Ok(Expression { literal_prefix: literal::prefix(pattern), regex })
+    });
+    Ok(Paths::Expressions(compiled.collect::<Result<_, Unroutable>>()?))
+}
+
+fn compile_headers(route: &entity::Route, expressions: &mut Expressions) -> Result<Vec<HeaderCondition>, Unroutable> {
+    let mut conditions = Vec::with_capacity(route.headers.len());
+    for (name, values) in route.headers.iter() {
+        let mut compiled = Vec::with_capacity(values.len());
+        for value in values.iter() {
+            let lower = value.to_lowercase();
+            compiled.push(match lower.strip_prefix("~*") {
+                Some(expression) => HeaderValue::Expression(expressions.compile(expression, route)?),
+                None => HeaderValue::Exact(lower),
+            });
+        }
+        conditions.push(HeaderCondition { name: name.to_ascii_lowercase().replace('_', "-"), values: compiled });
+    }
+    Ok(conditions)
+}
+
+impl Matcher {
+    /// Everything but host and path, which the index has looked at.
+    pub(super) fn accepts(&self, request: &Request<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|method| method == request.method))
+            && (self.snis.is_empty() || self.accepts_sni(request))
+            && self.headers.iter().all(|condition| condition.holds(request))
+    }
+
+    /// A route with server names takes a request without TLS whatever it names: its protocols turn that away afterwards.
+    fn accepts_sni(&self, request: &Request<'_>) -> bool {
+        match request.protocol {
+            Protocol::Http => true,
+            Protocol::Https => request.sni.is_some_and(|sni| self.snis.iter().any(|pattern| pattern.matches(sni))),
+        }
+    }
+}
+
+impl Expression {
+    /// The part of the path that matches.
+    pub(super) fn find<'p>(&self, path: &'p str) -> Option<&'p str> {
+        self.regex.find(path).map(|found| found.as_str())
+    }
+}
+
+impl HeaderCondition {
+    fn holds(&self, request: &Request<'_>) -> bool {
+        // A condition without values is none (Kong up to 3.6 lets it pass).
+        self.values.is_empty()
+            || request.headers.any(&self.name, &mut |value| {
+                let lower = value.to_lowercase();
+                self.values.iter().any(|wanted| match wanted {
+                    HeaderValue::Exact(text) => *text == lower,
+                    HeaderValue::Expression(regex) => regex.is_match(&lower),
+                })
+            })
+    }
+}
+
+impl Host {
+    fn parse(host: &str) -> Self {
+        let (name, port) = match host.split_once(':').map(|(name, port)| (name, port.parse().ok())) {
+            Some((name, Some(port))) => (name, Some(port)),
+            Some((_, None)) | None => (host, None),
+        };
+        let pattern = match (name.strip_prefix('*'), name.strip_suffix('*')) {
+            (Some(end), _) => HostPattern::EndsWith(end.to_owned()),
+            (None, Some(start)) => HostPattern::StartsWith(start.to_owned()),
+            (None, None) => HostPattern::Exact(name.to_owned()),
+        };
+        Self { pattern, port }
+    }
+}
+
+impl Sni {
+    fn parse(sni: &str) -> Self {
+        let name = sni.strip_suffix('.').unwrap_or(sni);
+        match (name.strip_prefix('*'), name.strip_suffix('*')) {
+            (Some(end), _) => Self::EndsWith(end.to_owned()),
+            (None, Some(start)) => Self::StartsWith(start.to_owned()),
+            (None, None) => Self::Exact(name.to_owned()),
+        }
+    }
+
+    fn matches(&self, sni: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == sni,
+            Self::EndsWith(end) => sni.ends_with(end.as_str()),
+            Self::StartsWith(start) => sni.starts_with(start.as_str()),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The routing table of one configuration: built once, then only read.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::enforce::{Plan, Plugins};
+use super::index::{Found, Index};
+use super::matcher::{self, Expressions};
+use super::{Decision, Destination, HostHeader, Proxy, Request, Service, Unenforced, Unroutable, Upstream};
+use super::{Protocol, entity, path};
+use crate::config::kong;
+
+pub struct Table {
+    index: Index,
+    routes: Vec<Route>,
+    services: Vec<Service>,
+    upstreams: Vec<Upstream>,
+    not_enforced: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Route {
+    pub id: String,
+    pub name: Option<String>,
+    takes: Takes,
+    strip_path: bool,
+    preserve_host: bool,
+    redirect_status: Option<u16>,
+    service: Option<usize>,
+    plan: Plan,
+}
+
+/// What a route's protocols take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// HTTP, with TLS or without.
+    Both,
+    /// HTTP with TLS.
+    Https,
+    Grpc,
+}
+
+impl Table {
+    /// `config` is a configuration as Kong writes or sends it. Fails on what would route a request elsewhere than Kong would.
+    pub fn build(config: &[u8], unenforced: &Unenforced) -> Result<Self, Unroutable> {
+        let flat = kong::flatten(config).map_err(|invalid| Unroutable::new(invalid.to_string()))?;
+        // The error's place is of no use in flattened bytes, and its text may hold a value.
+        let config: entity::Config<'_> = serde_json::from_slice(&flat).map_err(|error| {
+            let place = (error.line(), error.column());
+            Unroutable::new(format!("the configuration's entities are not of Kong's shape at {place:?}: validate it to see where"))
+        })?;
+        let plugins = Plugins::of(&config.plugins.0, unenforced);
+        let upstreams = upstreams(config.upstreams, &config.targets)?;
+        let (services, places) = services(config.services, &upstreams);
+        let mut expressions = Expressions::default();
+        let mut ranked = Vec::with_capacity(config.routes.len());
+        let mut routes = Vec::with_capacity(config.routes.len());
+        for route in config.routes {
+            let Some(takes) = Takes::of(&route.protocols) else { continue };
+            let service = match &route.service {
+                None => None,
+                Some(id) => match places.get(id) {
+                    Some(Known::Serving(place)) => Some(*place),
+                    Some(Known::OtherProtocol) => None,
+                    Some(Known::Disabled) => continue,
+                    None => {
+                        let name = route.label();
+                        return Err(Unroutable::new(format!("route '{name}' names a service that is not in the configuration: add it")));
+                    }
+                },
+            };
+            if route.expression.is_some() {
+                let name = route.label();
+                return Err(Unroutable::new(format!(
+                    "route '{name}' is written as an expression, which this gateway does not route by: give it paths, hosts and methods"
+                )));
+            }
+            ranked.extend(matcher::of_route(&route, routes.len(), &mut expressions)?);
+            let plan = plugins.plan(&route);
+            routes.push(Route::of(route, takes, service, plan));
+        }
+        Ok(Self { index: Index::build(ranked), routes, services, upstreams, not_enforced: plugins.not_enforced() })
+    }
+
+    /// Plugins that the configuration asks for and that are not enforced here, in order.
+    pub fn unenforced_plugins(&self) -> Vec<String> {
+        self.not_enforced.clone()
+    }
+
+    pub fn decide<'a>(&'a self, request: &Request<'_>) -> Decision<'a> {
+        let Some(path) = path::normalise(request.path) else { return Decision::NoRoute };
+        let host = match request.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(request.host.to_ascii_lowercase()),
+            false => Cow::Borrowed(request.host),
+        };
+        let Some(found) = self.index.find(request, &host, &path) else { return Decision::NoRoute };
+        let Some(route) = self.routes.get(found.matcher.route) else { return Decision::NoRoute };
+        if let Some(turned_away) = route.turns_away(request, &host) {
+            return turned_away;
+        }
+        if let Some(plugin) = &route.plan.not_enforced {
+            return Decision::NotEnforced { route, plugin };
+        }
+        let service = route.service.and_then(|place| self.services.get(place));
+        let correlation = route.plan.correlation.as_deref();
+        if let Some(termination) = &route.plan.termination {
+            let known = service.map(|service| (service.id.as_str(), service.name.as_deref()));
+            if let Some(answer) = termination.answer(request, &path, route, known, correlation) {
+                return Decision::Respond(answer);
+            }
+        }
+        match service {
+            Some(service) => Decision::Proxy(self.proxy(route, service, &path, &found)),
+            None => Decision::NoService { route },
+        }
+    }
+
+    fn proxy<'a>(&'a self, route: &'a Route, service: &'a Service, path: &str, found: &Found<'_, '_>) -> Proxy<'a> {
+        let stripped = found.matched.filter(|_| route.strip_path);
+        let upstream = service.upstream.and_then(|place| self.upstreams.get(place));
+        let fixed = upstream.and_then(|upstream| upstream.host_header.as_deref());
+        Proxy {
+            route,
+            service,
+            destination: upstream.map_or(Destination::Service, Destination::Upstream),
+            upstream_path: path::upstream(&service.path, path, route.strip_path, stripped),
+            host_header: match (route.preserve_host, fixed) {
+                (true, _) => HostHeader::AsReceived,
+                (false, Some(host)) => HostHeader::Fixed(host),
+                (false, None) => HostHeader::AsDialled,
+            },
+            stripped_prefix: stripped.filter(|prefix| *prefix != "/").map(|prefix| Cow::Owned(prefix.to_owned())),
+            correlation: route.plan.correlation.as_deref(),
+        }
+    }
+}
+
+impl Route {
+    fn of(route: entity::Route, takes: Takes, service: Option<usize>, plan: Plan) -> Self {
+        let redirect_status = route.https_redirect_status_code.map(|status| status as u16);
+        Self {
+            id: route.id,
+            name: route.name,
+            takes,
+            strip_path: route.strip_path.unwrap_or(true),
+            preserve_host: route.preserve_host.unwrap_or(false),
+            redirect_status: redirect_status.filter(|status| matches!(status, 301 | 302 | 307 | 308)),
+            service,
+            plan,
+        }
+    }
+
+    /// The answer to a request that matches and comes by a protocol the route does not take.
+    fn turns_away<'a>(&'a self, request: &Request<'_>, host: &str) -> Option<Decision<'a>> {
+        match (self.takes, request.protocol) {
+            (Takes::Both, _) | (Takes::Https, Protocol::Https) => None,
+            (Takes::Https, Protocol::Http) => Some(match self.redirect_status {
+                None => Decision::UpgradeRequired { route: self },
+                Some(status) => {
+                    let path = request.path;
+                    let query = request.query.map(|query| format!("?{query}")).unwrap_or_default();
+                    Decision::Redirect { route: self, status, location: format!("https://{host}{path}{query}") }
+                }
+            }),
+            (Takes::Grpc, _) => {
+                let grpc = request.headers.any("content-type", &mut |value| value.starts_with("application/grpc"));
+                (!grpc).then_some(Decision::NotGrpc { route: self })
+            }
+        }
+    }
+}
+
+impl Takes {
+    /// `None` if the route is for connections, not for HTTP.
+    fn of(protocols: &[String]) -> Option<Self> {
+        let has = |name: &str| protocols.iter().any(|protocol| protocol == name);
+        match (has("http"), has("https")) {
+            (true, _) => Some(Self::Both),
+            (false, true) => Some(Self::Https),
+            (false, false) if protocols.is_empty() => Some(Self::Both),
+            (false, false) => (has("grpc") || has("grpcs")).then_some(Self::Grpc),
+        }
+    }
+}
+
+/// What became of a service.
+enum Known {
+    Serving(usize),
+    /// Its routes match, and have nobody to go to.
+    OtherProtocol,
+    /// Its routes are as if they were not there.
+    Disabled,
+}
+
+fn upstreams(upstreams: Vec<entity::Upstream>, targets: &[entity::Target]) -> Result<Vec<Upstream>, Unroutable> {
+    let places: HashMap<String, usize> = upstreams.iter().enumerate().map(|(place, upstream)| (upstream.id.clone(), place)).collect();
+    let mut built: Vec<Upstream> = upstreams.into_iter().map(Upstream::of).collect();
+    for target in targets {
+        if let Some(upstream) = places.get(&target.upstream).and_then(|place| built.get_mut(*place)) {
+            upstream.add(target)?;
+        }
+    }
+    Ok(built)
+}
+
+fn services(services: Vec<entity::Service>, upstreams: &[Upstream]) -> (Vec<Service>, HashMap<String, Known>) {
+    let names: HashMap<&str, usize> = upstreams.iter().enumerate().map(|(place, upstream)| (upstream.name.as_str(), place)).collect();
+    let mut built = Vec::with_capacity(services.len());
+    let mut known = HashMap::with_capacity(services.len());
+    for service in services {
+        let id = service.id.clone();
+        if service.enabled == Some(false) {
+            known.insert(id, Known::Disabled);
+            continue;
+        }
+        let upstream = names.get(service.host.as_str()).copied();
+        known.insert(
+            id,
+            match Service::of(service, upstream) {
+                Some(service) => {
+                    built.push(service);
+                    Known::Serving(built.len() - 1)
+                }
+                None => Known::OtherProtocol,
+            },
+        );
+    }
+    (built, known)
+}

@@ -1,0 +1,79 @@
+//! A cache entry: a snapshot's bytes as they are, behind a header that says where they came from (boot-03).
+//!
+//! ```text
+//! 0   8  magic "HOLDCACH"
+//! 8   2  format number: 0
+//! 10  4  header length H
+//! 14  H  header, JSON
+//!    32  BLAKE3-256 of everything before
+//!     …  the snapshot, which carries its own digest
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{split, take};
+use super::Refusal;
+use crate::model::{Digest, UnixMs};
+
+const MAGIC: &[u8; 8] = b"HOLDCACH";
+const FORMAT: u16 = 0;
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    pub origin: CachedOrigin,
+    pub kept_at: UnixMs,
+}
+
+/// Who sealed the snapshot in a cache entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CachedOrigin {
+    /// An exporter: these are the published bytes.
+    Storage,
+    /// This node, of what its control plane delivered.
+    ControlPlane,
+}
+
+#[derive(Debug)]
+pub struct Cached<'a> {
+    pub header: Header,
+    pub snapshot: &'a [u8],
+}
+
+/// The bytes that go in front of the snapshot.
+pub fn wrap(header: &Header) -> Result<Vec<u8>, String> {
+    let json = serde_json::to_vec(header).map_err(|error| error.to_string())?;
+    let mut front = Vec::with_capacity(14 + json.len() + 32);
+    front.extend_from_slice(MAGIC);
+    front.extend_from_slice(&FORMAT.to_le_bytes());
+    front.extend_from_slice(&(json.len() as u32).to_le_bytes());
+    front.extend_from_slice(&json);
+    let digest = Digest::of(&front);
+    front.extend_from_slice(digest.as_bytes());
+    Ok(front)
+}
+
+pub fn unwrap(file: &[u8]) -> Result<Cached<'_>, Refusal> {
+    let mut rest = file;
+    if take::<8>(&mut rest)? != MAGIC {
+        return Err(Refusal::NotOurs);
+    }
+    let format = u16::from_le_bytes(*take(&mut rest)?);
+    if format != FORMAT {
+        return Err(Refusal::UnknownFormat(format));
+    }
+    let header_len = u32::from_le_bytes(*take(&mut rest)?) as usize;
+    if header_len > HEADER_BYTES_MAX {
+        return Err(Refusal::OutOfBounds("header length"));
+    }
+    let header = split(&mut rest, header_len)?;
+    let front_len = file.len() - rest.len();
+    let digest = take::<32>(&mut rest)?;
+    if Digest::of(file.get(..front_len).unwrap_or_default()).as_bytes() != digest {
+        return Err(Refusal::Corrupt);
+    }
+    let header = serde_json::from_slice(header).map_err(|error| Refusal::Unreadable(format!("header, {error}")))?;
+    Ok(Cached { header, snapshot: rest })
+}

@@ -1,0 +1,46 @@
+//! Small Kong documents that configure different things, and the same thing in other bytes.
+
+use holdover_plugin::config::{self, Format, Strictness};
+use serde_json::{Value, json};
+
+/// One service and one route, both named after `name`.
+pub fn kong(name: &str) -> Vec<u8> {
+    bytes(&json!({
+        "_format_version": "3.0",
+        "services": [{
+            "name": name,
+            "protocol": "http",
+            "host": "upstream.internal",
+            "port": 80,
+            "routes": [{ "name": format!("{name}-route"), "paths": [format!("/{name}")] }],
+        }],
+    }))
+}
+
+/// The same configuration, written otherwise.
+pub fn written_otherwise(document: &[u8]) -> Vec<u8> {
+    let value: Value = serde_json::from_slice(document).unwrap();
+    serde_json::to_vec_pretty(&value).unwrap()
+}
+
+/// Well-formed, with a route whose service is not there.
+pub fn kong_dangling() -> Vec<u8> {
+    bytes(&json!({
+        "_format_version": "3.0",
+        "routes": [{ "name": "lost", "paths": ["/lost"], "service": { "name": "nowhere" } }],
+    }))
+}
+
+/// Well-formed, with nothing in it.
+pub fn kong_empty() -> Vec<u8> {
+    bytes(&json!({ "_format_version": "3.0" }))
+}
+
+pub fn sameness(document: &[u8]) -> String {
+    let valid = config::validate(document.to_vec(), Format::Kong, Strictness::Delivered);
+    valid.unwrap_or_else(|invalid| panic!("the document is invalid: {invalid}")).proof().sameness().to_owned()
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap()
+}

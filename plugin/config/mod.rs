@@ -4,8 +4,8 @@
 //! as they came: validation reads, and never rewrites.
 
 pub mod document;
-pub mod kong;
 mod finding;
+pub mod kong;
 pub mod tree;
 pub mod yaml;
 

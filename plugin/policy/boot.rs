@@ -4,12 +4,12 @@
 //! configuration is applied (boot-04); the attempt to reach the control plane runs on beside the ladder (boot-05) and for ever
 //! after (boot-11). Knows rungs and times; knows no storage and no gateway.
 
-use std::future::{pending, poll_fn, Future};
-use std::pin::{pin, Pin};
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{select, Either};
+use futures_util::future::{Either, select};
 
 use super::candidate::Candidate;
 use super::capabilities::{Clock, Unanswered};
@@ -19,8 +19,8 @@ use super::outage::{self, Board, Dialled};
 use super::quarantine::Attempts;
 use super::state::{Due, State};
 use super::takeover::{self, Applied};
-use super::{backoff, Facts, Importing, OnRefusal, Outcome, Standing};
-use crate::mutants::{active, misbehave, Mutant};
+use super::{Facts, Importing, OnRefusal, Outcome, Standing, backoff};
+use crate::mutants::{Mutant, active, misbehave};
 
 /// A process begins. Whatever an earlier one had planned is void.
 pub async fn boot<C: Importing>(caps: &C, facts: &Facts) -> Outcome {
@@ -142,7 +142,7 @@ async fn climb<C: Importing, F: Future<Output = Dialled<C::Config>>>(
                 }
                 continue;
             }
-            Step::Candidate(candidate) => takeover::apply_fallback(caps, facts, &mut state, candidate, &mut attempts).await,
+            Step::Candidate(candidate) => takeover::apply_fallback(caps, facts, &mut state, *candidate, &mut attempts).await,
             Step::Top => break,
         };
         if let Applied::Runs(serving) = applied {
@@ -161,7 +161,7 @@ async fn climb<C: Importing, F: Future<Output = Dialled<C::Config>>>(
 enum Step<C: Importing> {
     Delivered(C::Config),
     Refused(Unanswered),
-    Candidate(Candidate<C>),
+    Candidate(Box<Candidate<C>>),
     Top,
 }
 
@@ -182,7 +182,7 @@ async fn step<C: Importing, F: Future<Output = Dialled<C::Config>>>(
     match select(pin!(dialling.next()), pin!(rung)).await {
         Either::Left((Dialled::Delivered(config), _)) => Step::Delivered(config),
         Either::Left((Dialled::Refused(unanswered), _)) => Step::Refused(unanswered),
-        Either::Right((Some(candidate), _)) => Step::Candidate(candidate),
+        Either::Right((Some(candidate), _)) => Step::Candidate(Box::new(candidate)),
         Either::Right((None, _)) => Step::Top,
     }
 }

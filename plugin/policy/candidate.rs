@@ -8,9 +8,9 @@ use super::events::{Event, Name};
 use super::{Origin, Serving, Settings};
 use crate::config::{self, Format, Invalid, Proof, Strictness, ValidConfig};
 use crate::model::{Cluster, Digest, GatewayVersion, Position, VersionRule};
-use crate::mutants::{active, Mutant};
+use crate::mutants::{Mutant, active};
 use crate::snapshot::head::Entry;
-use crate::snapshot::{self, cached, Manifest, Refusal};
+use crate::snapshot::{self, Manifest, Refusal, cached};
 
 /// A configuration in the world's hands that was verified, opened and validated here. Only this file makes one.
 pub struct Candidate<C: Held> {
@@ -27,8 +27,8 @@ pub(super) enum Source<C: Held> {
     Delivered(ValidConfig),
     /// The sealed bytes, verbatim.
     Sealed(C::Object),
-    /// It came from there.
-    Cached,
+    /// It came from there: the whole entry, verbatim.
+    Cached(Slot, C::Object),
 }
 
 /// Why a snapshot is not a candidate.
@@ -39,9 +39,19 @@ pub enum Skipped {
     NeverPublished,
     /// Intact, yet not the file that the head names.
     NotTheOneNamed,
-    ForeignCluster { producer: Cluster, consumer: Cluster },
-    ForeignFormat { producer: Format, consumer: Format },
-    Version { producer: GatewayVersion, consumer: GatewayVersion, rule: VersionRule },
+    ForeignCluster {
+        producer: Cluster,
+        consumer: Cluster,
+    },
+    ForeignFormat {
+        producer: Format,
+        consumer: Format,
+    },
+    Version {
+        producer: GatewayVersion,
+        consumer: GatewayVersion,
+        rule: VersionRule,
+    },
     Invalid(Invalid),
     Schema(Vec<String>),
     /// The host's own gate disagreed.
@@ -76,7 +86,12 @@ pub async fn of_delivery<C: ControlPlane>(config: C::Config, settings: &Settings
 }
 
 /// A snapshot from a storage, where the head names exactly this file.
-pub async fn of_storage<C: Opening + Schemas>(caps: &C, object: C::Object, entry: &Entry, settings: &Settings) -> Result<Candidate<C>, Skipped> {
+pub async fn of_storage<C: Opening + Schemas>(
+    caps: &C,
+    object: C::Object,
+    entry: &Entry,
+    settings: &Settings,
+) -> Result<Candidate<C>, Skipped> {
     let file = read_body(&object).await.map_err(Skipped::Unread)?;
     if Digest::of(&file) != entry.file_digest {
         // The seal tells a broken file from another whole one; either way it is not the one named.
@@ -88,7 +103,7 @@ pub async fn of_storage<C: Opening + Schemas>(caps: &C, object: C::Object, entry
     if position != Some(entry.position()) {
         return Err(Skipped::NotTheOneNamed);
     }
-    admit(caps, object, proof, Origin::Storage, position).await
+    admit(caps, object, proof, Origin::Storage, position, Source::Sealed).await
 }
 
 /// The snapshot baked into the image.
@@ -96,17 +111,15 @@ pub async fn of_bundle<C: Opening + Schemas>(caps: &C, object: C::Object, settin
     let file = read_body(&object).await.map_err(Skipped::Unread)?;
     let (manifest, proof) = examine(file, |file| Ok(file), settings)?;
     let publication = manifest.publication.ok_or(Skipped::NeverPublished)?;
-    admit(caps, object, proof, Origin::Bundle, Some(publication.position())).await
+    admit(caps, object, proof, Origin::Bundle, Some(publication.position()), Source::Sealed).await
 }
 
 /// This node's own cache entry.
-pub async fn of_cache<C: Opening + Schemas>(caps: &C, object: C::Object, settings: &Settings) -> Result<Candidate<C>, Skipped> {
+pub async fn of_cache<C: Opening + Schemas>(caps: &C, slot: Slot, object: C::Object, settings: &Settings) -> Result<Candidate<C>, Skipped> {
     let file = read_body(&object).await.map_err(Skipped::Unread)?;
     let (manifest, proof) = examine(file, |file| cached::unwrap(file).map(|cached| cached.snapshot), settings)?;
     let position = manifest.publication.map(|publication| publication.position());
-    let mut candidate: Candidate<C> = admit(caps, object, proof, Origin::Cache, position).await?;
-    candidate.source = Source::Cached;
-    Ok(candidate)
+    admit(caps, object, proof, Origin::Cache, position, |object| Source::Cached(slot, object)).await
 }
 
 /// Verify, open, validate. The file's memory is given back before the plain bytes are looked at.
@@ -154,10 +167,11 @@ async fn admit<C: Opening + Schemas>(
     proof: Proof,
     origin: Origin,
     position: Option<Position>,
+    source: impl FnOnce(C::Object) -> Source<C>,
 ) -> Result<Candidate<C>, Skipped> {
     let config = caps.open(&object).await.map_err(Skipped::NotOpened)?;
     caps.conforms(&config).await.map_err(Skipped::Schema)?;
-    Ok(Candidate { config, proof, origin, position, source: Source::Sealed(object) })
+    Ok(Candidate { config, proof, origin, position, source: source(object) })
 }
 
 /// All bytes of a body, as many as it promised.
@@ -173,12 +187,29 @@ pub(super) async fn read_body(body: &impl Body) -> Result<Vec<u8>, String> {
 pub(super) async fn set_aside<C: Cache + Events>(caps: &C, slot: Slot, reason: &'static str, sentence: &str) {
     let event = match caps.set_aside(slot, reason).await {
         Ok(()) => Event::warning(Name::CacheSetAside, format!("A file of the cache was set aside: {sentence}.")),
-        Err(failure) => Event::alarm(Name::CacheSetAside, format!("A file of the cache is unusable ({sentence}) and cannot be set aside: {failure}.")),
+        Err(failure) => {
+            Event::alarm(Name::CacheSetAside, format!("A file of the cache is unusable ({sentence}) and cannot be set aside: {failure}."))
+        }
     };
     caps.emit(event.with("reason", reason));
 }
 
 impl Skipped {
+    /// Whether the stored bytes are no longer those that were published.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Unread(_) | Self::Refused(_) | Self::NotTheOneNamed => true,
+            Self::NeverPublished
+            | Self::ForeignCluster { .. }
+            | Self::ForeignFormat { .. }
+            | Self::Version { .. }
+            | Self::Invalid(_)
+            | Self::Schema(_)
+            | Self::NotOpened(_)
+            | Self::Quarantined(_) => false,
+        }
+    }
+
     /// A stable word for events.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -205,7 +236,10 @@ impl fmt::Display for Skipped {
             Self::NeverPublished => f.write_str("it was never published: a node sealed it for its own cache"),
             Self::NotTheOneNamed => f.write_str("it is intact, but not the file that the head names"),
             Self::ForeignCluster { producer, consumer } => {
-                write!(f, "it is of cluster '{producer}', and holdover_cluster is '{consumer}': set holdover_cluster or the storage's prefix")
+                write!(
+                    f,
+                    "it is of cluster '{producer}', and holdover_cluster is '{consumer}': set holdover_cluster or the storage's prefix"
+                )
             }
             Self::ForeignFormat { producer, consumer } => {
                 write!(f, "it has format '{producer}', and holdover_format is '{consumer}'")

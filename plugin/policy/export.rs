@@ -16,7 +16,7 @@ use self::publish::Published;
 use self::state::State;
 use super::capabilities::Etag;
 use super::events::{Event, Name};
-use super::{backoff, Exporting, ExportOutcome, Facts};
+use super::{ExportOutcome, Exporting, Facts, backoff};
 use crate::model::{Position, UnixMs};
 use crate::snapshot::head::Head;
 
@@ -47,8 +47,10 @@ pub async fn tick<C: Exporting>(caps: &C, facts: &Facts, state: &[u8], pending: 
         Some(config) => deliver(caps, facts, state, config).await,
         None => {
             confirm(caps, facts, &mut state).await;
-            let wake = state.until_confirm(caps.monotonic());
-            state.outcome(wake, false, None)
+            let held = state.held.clone();
+            // Nothing is to be confirmed without a control plane or while it says something else; its next delivery wakes this exporter.
+            let wake = state.until_confirm(caps.monotonic()).filter(|_| facts.connected && held.is_none());
+            state.outcome(wake, false, held)
         }
     }
 }
@@ -72,6 +74,8 @@ async fn deliver<C: Exporting>(caps: &C, facts: &Facts, mut state: State, config
         Published::NotThisTime(sentence) => {
             state.failures += 1;
             let again = backoff::climb(state.failures, caps.random());
+            let seconds = again.as_secs_f32();
+            caps.emit(Event::alarm(Name::ExportFailed, format!("The export failed and is tried again in {seconds:.1} s: {sentence}.")));
             state.outcome(Some(again), true, Some(sentence))
         }
     }
@@ -84,9 +88,10 @@ fn done<C: Exporting>(caps: &C, mut state: State, position: Option<Position>, he
     state.outcome(wake, false, held)
 }
 
-/// Says in the head that its newest is still what the control plane says, once an hour and only while it is there to say so.
+/// Says in the head that its newest is still what the control plane says, once an hour and only while it is there to say so. A
+/// delivery that is held means that the control plane says something else by now.
 async fn confirm<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) {
-    if !facts.connected || state.until_confirm(caps.monotonic()).is_none_or(|left| !left.is_zero()) {
+    if !facts.connected || state.held.is_some() || state.until_confirm(caps.monotonic()).is_none_or(|left| !left.is_zero()) {
         return;
     }
     let version = &facts.settings.gateway_version;

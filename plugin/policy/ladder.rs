@@ -12,11 +12,11 @@ use super::candidate::{self, Candidate, Skipped};
 use super::capabilities::{Slot, StorageFailure, StorageFailureKind, StorageId};
 use super::events::{Event, Name, Why};
 use super::quarantine::Attempts;
-use super::{backoff, Facts, Importing};
+use super::{Facts, Importing, backoff};
 use crate::model::UnixMs;
-use crate::mutants::{active, Mutant};
-use crate::snapshot::head::{Entry, Head, HEAD_BYTES_MAX};
-use crate::snapshot::{keys, FILE_BYTES_MAX};
+use crate::mutants::{Mutant, active};
+use crate::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
+use crate::snapshot::{FILE_BYTES_MAX, keys};
 
 /// How far up a node may climb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,13 +69,13 @@ impl<'a, C: Importing> Ladder<'a, C> {
     pub async fn next(&mut self, attempts: &Attempts) -> Option<Candidate<C>> {
         while let Some(rung) = self.rungs.pop_front() {
             let found = match rung {
-                Rung::Cache(slot) => self.from_cache(slot).await,
+                Rung::Cache(slot) => self.cached(slot).await,
                 Rung::Storage(storage) => {
                     self.locate(storage).await;
                     None
                 }
                 Rung::Generation(storage, entry) => self.fetch(storage, &entry, attempts).await,
-                Rung::Bundle => self.from_bundle().await,
+                Rung::Bundle => self.bundled().await,
             };
             let Some(candidate) = found else { continue };
             let digest = candidate.proof().digest();
@@ -92,7 +92,7 @@ impl<'a, C: Importing> Ladder<'a, C> {
         self.said.join("; ")
     }
 
-    async fn from_cache(&mut self, slot: Slot) -> Option<Candidate<C>> {
+    async fn cached(&mut self, slot: Slot) -> Option<Candidate<C>> {
         let rung = format!("cache ({})", slot.as_str());
         let object = match self.caps.read(slot).await {
             Ok(Some(object)) => object,
@@ -105,7 +105,7 @@ impl<'a, C: Importing> Ladder<'a, C> {
                 return None;
             }
         };
-        match candidate::of_cache(self.caps, object, &self.facts.settings).await {
+        match candidate::of_cache(self.caps, slot, object, &self.facts.settings).await {
             Ok(candidate) => Some(candidate),
             Err(skipped) => {
                 self.skipped(&rung, &skipped);
@@ -129,8 +129,7 @@ impl<'a, C: Importing> Ladder<'a, C> {
             Err(sentence) => return self.failed(&rung, "bad-head", &format!("the head cannot be used: {sentence}")),
         };
         if head.cluster != self.facts.settings.cluster {
-            let skipped =
-                Skipped::ForeignCluster { producer: head.cluster, consumer: self.facts.settings.cluster.clone() };
+            let skipped = Skipped::ForeignCluster { producer: head.cluster, consumer: self.facts.settings.cluster.clone() };
             return self.skipped(&rung, &skipped);
         }
         self.say_age(&rung, &head, fetched.date);
@@ -139,8 +138,7 @@ impl<'a, C: Importing> Ladder<'a, C> {
 
     fn queue(&mut self, storage: StorageId, rung: &str, head: Head) {
         let settings = &self.facts.settings;
-        let (fitting, other): (Vec<_>, Vec<_>) =
-            head.views.into_iter().partition(|(version, _)| candidate::accepts(settings, version));
+        let (fitting, other): (Vec<_>, Vec<_>) = head.views.into_iter().partition(|(version, _)| candidate::accepts(settings, version));
         if fitting.is_empty() {
             let others: Vec<String> = other.iter().map(|(version, _)| version.to_string()).collect();
             let sentence = format!(
@@ -175,7 +173,7 @@ impl<'a, C: Importing> Ladder<'a, C> {
         match candidate::of_storage(self.caps, fetched.object, entry, &self.facts.settings).await {
             Ok(candidate) => Some(candidate),
             Err(skipped) => {
-                self.skipped(&rung, &skipped);
+                self.skipped_at(&rung, &entry.key, &skipped);
                 if active(Mutant::StopsAtTheFirstBadSnapshot) {
                     self.rungs.clear();
                 }
@@ -184,7 +182,7 @@ impl<'a, C: Importing> Ladder<'a, C> {
         }
     }
 
-    async fn from_bundle(&mut self) -> Option<Candidate<C>> {
+    async fn bundled(&mut self) -> Option<Candidate<C>> {
         let object = match self.caps.bundle().await {
             Ok(Some(object)) => object,
             Ok(None) => return None,
@@ -217,7 +215,8 @@ impl<'a, C: Importing> Ladder<'a, C> {
         let age = now.since(head.confirmed_at);
         let hours = age.as_secs() / 3600;
         if age > self.facts.settings.staleness_warn {
-            let sentence = format!("{rung}: its head was last confirmed {hours} h ago: the backup node or its control plane has been silent since.");
+            let sentence =
+                format!("{rung}: its head was last confirmed {hours} h ago: the backup node or its control plane has been silent since.");
             self.caps.emit(Event::warning(Name::Stale, sentence).with("age_s", age.as_secs()));
         }
         if head.confirmed_at > now {
@@ -258,8 +257,25 @@ impl<'a, C: Importing> Ladder<'a, C> {
     }
 
     fn skipped(&mut self, rung: &str, skipped: &Skipped) {
-        self.said.push(format!("{rung}: {skipped}"));
-        self.caps.emit(Event::warning(Name::SnapshotSkipped, format!("{rung}: {skipped}.")).with("reason", skipped.reason()).with("rung", rung));
+        self.skipped_because(rung, skipped, &skipped.to_string());
+    }
+
+    /// An object of a storage: one that is damaged needs somebody who knows its key.
+    fn skipped_at(&mut self, rung: &str, key: &str, skipped: &Skipped) {
+        let repair = match skipped.is_damage() {
+            true => {
+                format!("; bring '{key}' back from a copy, or let the control plane deliver a change: the backup node publishes it beside")
+            }
+            false => String::new(),
+        };
+        self.skipped_because(rung, skipped, &format!("{skipped}{repair}"));
+    }
+
+    fn skipped_because(&mut self, rung: &str, skipped: &Skipped, sentence: &str) {
+        self.said.push(format!("{rung}: {sentence}"));
+        self.caps.emit(
+            Event::warning(Name::SnapshotSkipped, format!("{rung}: {sentence}.")).with("reason", skipped.reason()).with("rung", rung),
+        );
     }
 
     fn quarantined(&mut self, rung: &str, skipped: &Skipped) {

@@ -91,10 +91,7 @@ impl Board {
     }
 
     fn note(&self, unanswered: &Unanswered) {
-        let refusals = match unanswered.answer {
-            Answer::ConnectionRefused => self.refusals_in_a_row.get() + 1,
-            _other => 0,
-        };
+        let refusals = if unanswered.answer == Answer::ConnectionRefused { self.refusals_in_a_row.get() + 1 } else { 0 };
         self.refusals_in_a_row.set(refusals);
         *self.last.borrow_mut() = Some(unanswered.clone());
     }
@@ -146,7 +143,9 @@ pub fn given_up(last: Option<Unanswered>, patience: Duration) -> Event {
     let (answer, sentence) = match last {
         Some(Unanswered { answer: answer @ (Answer::Silent | Answer::NotConfigured), detail }) => (
             answer.reason(),
-            format!("The control plane is given up: {detail}. It may be failing, or refuse this node without saying so: look at its log for this node."),
+            format!(
+                "The control plane is given up: {detail}. It may be failing, or refuse this node without saying so: look at its log for this node."
+            ),
         ),
         Some(Unanswered { answer, detail }) => (answer.reason(), format!("The control plane is given up: {detail}.")),
         None => (Answer::TimedOut.reason(), format!("The control plane is given up: no configuration within {seconds} s.")),

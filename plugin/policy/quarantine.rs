@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::capabilities::{Cache, Events, Keep, Slot};
 use super::events::{Event, Name};
 use crate::model::Digest;
-use crate::mutants::{active, Mutant};
+use crate::mutants::{Mutant, active};
 use crate::snapshot::{read_lines, write_lines};
 
 const UNSETTLED_STARTS_MAX: u32 = 2;
@@ -62,7 +62,10 @@ impl Attempts {
             Err(sentence) => Err(sentence),
         };
         if let Err(sentence) = written {
-            caps.emit(Event::alarm(Name::CacheNotKept, format!("A start cannot be noted, so a configuration that breaks the gateway would not be quarantined: {sentence}.")));
+            caps.emit(Event::alarm(
+                Name::CacheNotKept,
+                format!("A start cannot be noted, so a configuration that breaks the gateway would not be quarantined: {sentence}."),
+            ));
         }
     }
 }

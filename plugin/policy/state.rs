@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::capabilities::{Clock, Random};
-use super::{backoff, Outcome, Standing};
+use super::{Outcome, Standing, backoff};
 use crate::model::Digest;
-use crate::mutants::{active, Mutant};
+use crate::mutants::{Mutant, active};
 
 pub const STATE_BYTES_MAX: usize = 64 * 1024;
 const FORMAT: u16 = 0;

@@ -7,9 +7,10 @@ use super::events::{Event, Name};
 use super::quarantine::Attempts;
 use super::state::{Due, State};
 use super::{Facts, Importing, Origin, Outcome, Serving, Standing};
-use crate::mutants::{active, Mutant};
+use crate::model::Digest;
+use crate::mutants::{Mutant, active};
 use crate::snapshot::cached::{self, CachedOrigin, Header};
-use crate::snapshot::{seal, About};
+use crate::snapshot::{self, About, seal};
 
 /// Whether the gateway runs it.
 pub enum Applied {
@@ -57,7 +58,10 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
     if let Some(serving) = facts.serving.as_ref().filter(|serving| serving.sameness == candidate.proof().sameness()) {
         let rejoined = serving.origin != Origin::ControlPlane;
         let name = if rejoined { Name::Rejoined } else { Name::ConfigUnchanged };
-        caps.emit(Event::info(name, "The control plane delivered what is being served already: nothing is applied.").with("digest", serving.digest));
+        caps.emit(
+            Event::info(name, "The control plane delivered what is being served already: nothing is applied.")
+                .with("digest", serving.digest),
+        );
         return Applied::Runs(Serving { origin: Origin::ControlPlane, position: None, ..serving.clone() });
     }
     let replaced_fallback = facts.serving.as_ref().is_some_and(|serving| serving.origin != Origin::ControlPlane);
@@ -67,7 +71,9 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
         state.settling = Some(serving.digest);
         state.set(Due::Settle, caps, Some(facts.settings.settle));
         if replaced_fallback {
-            caps.emit(Event::info(Name::Rejoined, "The control plane is back, and its configuration took over.").with("digest", serving.digest));
+            caps.emit(
+                Event::info(Name::Rejoined, "The control plane is back, and its configuration took over.").with("digest", serving.digest),
+            );
         }
     }
     applied
@@ -78,15 +84,22 @@ pub async fn settle<C: Importing>(caps: &C, state: &mut State) {
     state.set(Due::Settle, caps, None);
     let Some(digest) = state.settling.take() else { return };
     Attempts::load(caps).await.settle(caps, digest).await;
-    let kept = match caps.read(Slot::Applied).await {
-        Ok(Some(object)) => caps.write(Slot::Settled, Vec::new(), Keep::Object(&object)).await,
-        Ok(None) => Err("nothing was kept when it was applied".to_owned()),
-        Err(sentence) => Err(sentence),
-    };
-    match kept {
+    match keep_settled(caps, digest).await {
         Ok(()) => caps.emit(Event::info(Name::ConfigSettled, "The configuration ran for the settle time.").with("digest", digest)),
         Err(sentence) => caps.emit(Event::alarm(Name::CacheNotKept, format!("The settled configuration is not kept: {sentence}."))),
     }
+}
+
+/// Only what is known to be this configuration: an older one may still stand there, when keeping this one failed.
+async fn keep_settled<C: Importing>(caps: &C, digest: Digest) -> Result<(), String> {
+    let entry = caps.read(Slot::Applied).await?.ok_or("nothing was kept when it was applied")?;
+    let file = candidate::read_body(&entry).await?;
+    let cached = cached::unwrap(&file).and_then(|cached| snapshot::verify(cached.snapshot));
+    let kept = cached.map_err(|refusal| refusal.to_string())?.manifest().digest;
+    if kept != digest {
+        return Err("the cache holds another one".into());
+    }
+    caps.write(Slot::Settled, Vec::new(), Keep::Object(&entry)).await
 }
 
 pub fn outcome<C: Importing>(caps: &C, state: State, serving: Serving) -> Outcome {
@@ -128,7 +141,9 @@ async fn apply<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) -
 /// Losing the cache loses no traffic, so a failure is an alarm and nothing more.
 async fn keep<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) {
     let kept = match candidate.into_source() {
-        Source::Cached => return,
+        Source::Cached(Slot::Applied | Slot::Attempts, _) => return,
+        // What the other slot holds was passed over; it must not be taken for this one when this one settles.
+        Source::Cached(Slot::Settled, entry) => caps.write(Slot::Applied, Vec::new(), Keep::Object(&entry)).await,
         Source::Sealed(object) => match front(caps, CachedOrigin::Storage) {
             Ok(front) => caps.write(Slot::Applied, front, Keep::Object(&object)).await,
             Err(sentence) => Err(sentence),
@@ -152,7 +167,8 @@ async fn keep<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) {
     match kept {
         Ok(()) => caps.emit(Event::info(Name::CacheKept, "The configuration is in the cache.")),
         Err(sentence) => {
-            let sentence = format!("The configuration is served but not cached, so a restart in an outage would need the storage: {sentence}.");
+            let sentence =
+                format!("The configuration is served but not cached, so a restart in an outage would need the storage: {sentence}.");
             caps.emit(Event::alarm(Name::CacheNotKept, sentence));
         }
     }
@@ -165,7 +181,10 @@ fn front<C: Importing>(caps: &C, origin: CachedOrigin) -> Result<Vec<u8>, String
 fn say_warnings<C: Importing>(caps: &C, candidate: &Candidate<C>) {
     let warnings = candidate.proof().warnings();
     if let Some(first) = warnings.first() {
-        let sentence = format!("The control plane delivered a configuration with {} disagreements with the schema, the first: {first}.", warnings.len());
+        let sentence = format!(
+            "The control plane delivered a configuration with {} disagreements with the schema, the first: {first}.",
+            warnings.len()
+        );
         caps.emit(Event::warning(Name::ControlPlaneDelivered, sentence));
     }
 }

@@ -11,8 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{split, take};
 use super::Refusal;
+use super::layout::{split, take};
 use crate::model::{Digest, UnixMs};
 
 const MAGIC: &[u8; 8] = b"HOLDCACH";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{read_lines, write_lines, Refusal};
+use super::{Refusal, read_lines, write_lines};
 use crate::model::{Cluster, Digest, Epoch, GatewayVersion, Generation, Lineage, Position, UnixMs};
 
 pub const HEAD_BYTES_MAX: u64 = 1024 * 1024;

@@ -1,7 +1,7 @@
 //! The shape of small mutable files: one line of JSON, one line with the BLAKE3 digest of the first. Anything else is refused.
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Refusal;
 use crate::model::Digest;

@@ -17,10 +17,10 @@ mod open;
 mod refusal;
 mod seal;
 
-pub use layout::{is_snapshot, verify, VerifiedSnapshot, FILE_BYTES_MAX};
+pub use layout::{FILE_BYTES_MAX, VerifiedSnapshot, is_snapshot, verify};
 pub use manifest::{About, Compression, Manifest, Publication};
 pub use open::OpenedConfig;
 pub use refusal::Refusal;
-pub use seal::{seal, Snapshot};
+pub use seal::{Snapshot, seal};
 
 pub(crate) use lines::{read_lines, write_lines};

@@ -6,7 +6,7 @@ use std::io::Read;
 use lz4_flex::frame::FrameDecoder;
 
 use super::{Compression, Refusal, VerifiedSnapshot};
-use crate::config::{Format, CONFIG_BYTES_MAX};
+use crate::config::{CONFIG_BYTES_MAX, Format};
 use crate::model::Digest;
 
 /// How many times larger than its body a configuration may be, beyond a first part that may compress to nothing.

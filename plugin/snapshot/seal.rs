@@ -4,7 +4,7 @@ use std::io::Write;
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 
-use super::{layout, About, Manifest};
+use super::{About, Manifest, layout};
 use crate::config::ValidConfig;
 use crate::model::Digest;
 
@@ -25,7 +25,8 @@ pub fn seal(config: ValidConfig, about: About) -> Result<Snapshot, String> {
 }
 
 fn compress(plain: &[u8]) -> Result<Vec<u8>, String> {
-    let frame = FrameInfo::new().block_size(BlockSize::Max1MB).block_mode(BlockMode::Linked).content_size(Some(plain.len() as u64));
+    // Linked blocks look back as far as LZ4 can, whatever their size; larger ones would only take more memory.
+    let frame = FrameInfo::new().block_size(BlockSize::Max256KB).block_mode(BlockMode::Linked).content_size(Some(plain.len() as u64));
     let mut encoder = FrameEncoder::with_frame_info(frame, Vec::with_capacity(plain.len() / 4));
     encoder.write_all(plain).map_err(|error| format!("the configuration cannot be compressed: {error}"))?;
     encoder.finish().map_err(|error| format!("the configuration cannot be compressed: {error}"))

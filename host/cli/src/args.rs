@@ -109,6 +109,9 @@ pub enum PolicyCommand {
         /// The folder to write to; name it in `holdover_compiled_dir`.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// The inspector as well, which only nodes with `holdover_schema` load.
+        #[arg(long)]
+        with_inspector: bool,
     },
 }
 

@@ -151,10 +151,7 @@ pub(crate) fn no_such_storage(storage: u32) -> storage_failures::Failure {
 }
 
 impl<P: Shared> schemas::HostWithStore<Hands<P>> for Side<P> {
-    async fn conforms(
-        accessor: &Accessor<Hands<P>, Self>,
-        config: Resource<HeldConfig>,
-    ) -> wasmtime::Result<Result<(), Vec<String>>> {
+    async fn conforms(accessor: &Accessor<Hands<P>, Self>, config: Resource<HeldConfig>) -> wasmtime::Result<Result<(), Vec<String>>> {
         let (schemas, config) = accessor.with(|mut access| {
             let hands = access.get();
             Ok::<_, wasmtime::Error>((hands.ports.schemas(), hands.config(&config)?))

@@ -52,9 +52,7 @@ fn serving(serving: Serving) -> types::Serving {
             Origin::Storage => types::Origin::Storage,
             Origin::Bundle => types::Origin::Bundle,
         },
-        position: serving
-            .position
-            .map(|position| types::Position { epoch: position.epoch.0, generation: position.generation.0 }),
+        position: serving.position.map(|position| types::Position { epoch: position.epoch.0, generation: position.generation.0 }),
     }
 }
 

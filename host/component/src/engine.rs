@@ -1,7 +1,7 @@
 //! The engine that all episodes share, the bounds of one episode, and the clock that enforces them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) const EPOCH: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub(crate) struct TickingEngine {
     engine: Engine,
+    /// The most memory that one episode took so far.
+    peak_bytes: Arc<AtomicU64>,
     _ticker: Arc<Ticker>,
 }
 
@@ -44,11 +46,15 @@ impl TickingEngine {
         };
         let spawned = thread::Builder::new().name("policy-epoch".into()).spawn(tick);
         spawned.map_err(|error| LoadError::new(format!("no thread can be started for the policy's time limit: {error}")))?;
-        Ok(Self { engine, _ticker: Arc::new(Ticker { stop }) })
+        Ok(Self { engine, peak_bytes: Arc::default(), _ticker: Arc::new(Ticker { stop }) })
     }
 
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    pub fn peak_bytes(&self) -> &Arc<AtomicU64> {
+        &self.peak_bytes
     }
 }
 

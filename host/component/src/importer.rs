@@ -38,7 +38,10 @@ impl ComponentImporter {
             .and_then(|()| World::add_to_linker::<_, Side<ImporterPorts>>(&mut linker, |hands| hands))
             .and_then(|()| linker.instantiate_pre(&compiled.component))
             .and_then(ImporterPre::new);
-        let pre = linked.map_err(|error| LoadError::new(format!("{} is no importer policy: {error:#}", compiled.name)))?;
+        let pre = linked.map_err(|error| {
+            let name = &compiled.name;
+            LoadError::new(format!("{name}: it is no importer policy ({error:#}); name one that was built for the world `importer`"))
+        })?;
         Ok(Self { engine, pre, ports })
     }
 
@@ -105,10 +108,7 @@ impl bundle::Host for Mine {}
 impl gateway::Host for Mine {}
 
 impl control_plane::HostWithStore<Mine> for Side<ImporterPorts> {
-    async fn attempt(
-        accessor: &Access,
-        patience: u64,
-    ) -> wasmtime::Result<Result<Resource<HeldConfig>, control_plane::Unanswered>> {
+    async fn attempt(accessor: &Access, patience: u64) -> wasmtime::Result<Result<Resource<HeldConfig>, control_plane::Unanswered>> {
         let answered = ports(accessor).control_plane.attempt(Duration::from_millis(patience)).await;
         accessor.with(|mut access| match answered {
             Ok(config) => Ok(Ok(access.get().hold_config(config)?)),

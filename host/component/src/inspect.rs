@@ -15,8 +15,16 @@ pub struct Inspection {
     pub digest: String,
 }
 
+const FIX: &str = "name a component that was built for wasm32-wasip2";
+
 pub fn inspect(file: &[u8]) -> Result<Inspection, LoadError> {
-    let unreadable = |error: wasmparser::BinaryReaderError| LoadError::new(format!("it is no WebAssembly component: {error}"));
+    if !file.starts_with(b"\0asm") {
+        return Err(LoadError::new(format!("it is no WebAssembly at all; {FIX}")));
+    }
+    let unreadable = |error: wasmparser::BinaryReaderError| {
+        let (what, offset) = (error.message().lines().next().unwrap_or_default(), error.offset());
+        LoadError::new(format!("it is no whole WebAssembly component ({what}, at byte {offset}); {FIX}"))
+    };
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0_u32;
     let mut is_component = false;
@@ -40,7 +48,7 @@ pub fn inspect(file: &[u8]) -> Result<Inspection, LoadError> {
         }
     }
     if !is_component {
-        return Err(LoadError::new("it is a WebAssembly module, not a component: build it for wasm32-wasip2"));
+        return Err(LoadError::new(format!("it is a WebAssembly module, not a component; {FIX}")));
     }
     imports.sort();
     exports.sort();

@@ -23,12 +23,13 @@ pub(crate) struct Kept {
     pub was_kept: bool,
 }
 
-/// Makes native code of all three worlds and keeps it in `dir`, for images. Returns the files.
-pub fn precompile(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+/// Makes native code of the worlds that a node runs and keeps it in `dir`, for images; with the inspector, which only a node with a
+/// schema loads and which takes several times as long. Returns the files.
+pub fn precompile(dir: &Path, with_inspector: bool) -> Result<Vec<PathBuf>, LoadError> {
     let engine = TickingEngine::start()?;
     own_folder(dir).map_err(|sentence| LoadError::new(format!("{}: {sentence}", dir.display())))?;
     let mut files = Vec::new();
-    for (name, bytes) in embedded() {
+    for (name, bytes) in embedded().into_iter().filter(|(name, _)| with_inspector || *name != "inspector") {
         let path = path(dir, engine.engine(), name, bytes);
         let native = compile(engine.engine(), name, bytes)?;
         keep(&path, &native).map_err(|error| LoadError::new(format!("{} cannot be written: {error}", path.display())))?;
@@ -60,7 +61,9 @@ pub(crate) fn component(engine: &Engine, dir: Option<&Path>, name: &str, bytes: 
 }
 
 fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
-    engine.precompile_component(bytes).map_err(|error| LoadError::new(format!("{name}: it is no component that can be compiled: {error:#}")))
+    engine
+        .precompile_component(bytes)
+        .map_err(|error| LoadError::new(format!("{name}: it is no component that can be compiled: {error:#}")))
 }
 
 /// Names the file by everything that its content depends on.

@@ -1,6 +1,7 @@
 //! Loads the policy and hands out its worlds. One engine for all; each world is compiled or read when it is first asked for.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -77,6 +78,11 @@ impl Runtime {
         *self.readiness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The most linear memory that one episode took so far, in bytes.
+    pub fn memory_peak(&self) -> u64 {
+        self.engine.peak_bytes().load(Ordering::Relaxed)
+    }
+
     fn importer_file(&self) -> Result<(String, Vec<u8>), LoadError> {
         let Some(path) = &self.options.policy else {
             let [(name, bytes), _, _] = embedded();
@@ -85,7 +91,9 @@ impl Runtime {
         let name = format!("holdover_policy = {}", path.display());
         match std::fs::read(path) {
             Ok(bytes) => Ok((name, bytes)),
-            Err(error) => Err(LoadError::new(format!("{name}: it cannot be read: {error}; name a policy component, or leave the setting out"))),
+            Err(error) => {
+                Err(LoadError::new(format!("{name}: it cannot be read: {error}; name a policy component, or leave the setting out")))
+            }
         }
     }
 

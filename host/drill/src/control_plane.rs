@@ -46,15 +46,10 @@ pub enum Behaviour {
 pub struct HttpControlPlane {
     address: SocketAddr,
     shared: Arc<Shared>,
-    port: Port,
-}
-
-enum Port {
-    Listening(JoinHandle<()>),
-    /// Bound and not listening: connections are refused, and nobody else can take the port meanwhile.
-    Kept(TcpSocket),
-    /// A change of behaviour failed half-way.
-    Lost,
+    /// Bound for the whole life and never listening: while nothing else listens, connections are refused, and nobody can take the
+    /// port meanwhile.
+    _keeper: TcpSocket,
+    accepting: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -70,13 +65,14 @@ struct Served {
 
 impl HttpControlPlane {
     pub async fn start(document: impl Into<Bytes>) -> anyhow::Result<Self> {
-        let socket = keep_port(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let address = socket.local_addr()?;
+        let keeper = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = keeper.local_addr()?;
         let document = document.into();
         let served = Served { etag: etag(&document), document, behaviour: Behaviour::Serve };
         let shared = Arc::new(Shared { served: Mutex::new(served), requests: AtomicU64::new(0) });
-        let port = Port::Listening(tokio::spawn(accept(socket.listen(BACKLOG)?, shared.clone())));
-        Ok(Self { address, shared, port })
+        let mut control_plane = Self { address, shared, _keeper: keeper, accepting: None };
+        control_plane.listen()?;
+        Ok(control_plane)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -116,41 +112,34 @@ impl HttpControlPlane {
         self.shared.change(|served| served.behaviour = behaviour);
         match behaviour {
             Behaviour::Serve | Behaviour::Silent | Behaviour::Status(_) => self.listen(),
-            Behaviour::Refuse => self.close().await,
+            Behaviour::Refuse => {
+                self.close().await;
+                Ok(())
+            }
         }
     }
 
     fn listen(&mut self) -> anyhow::Result<()> {
-        let socket = match std::mem::replace(&mut self.port, Port::Lost) {
-            Port::Listening(accepting) => {
-                self.port = Port::Listening(accepting);
-                return Ok(());
-            }
-            Port::Kept(socket) => socket,
-            Port::Lost => keep_port(self.address)?,
-        };
-        let listener = socket.listen(BACKLOG).with_context(|| format!("the control plane cannot listen on {} again", self.address))?;
-        self.port = Port::Listening(tokio::spawn(accept(listener, self.shared.clone())));
+        if self.accepting.is_none() {
+            let socket = bound(self.address)?;
+            let listener = socket.listen(BACKLOG).with_context(|| format!("the control plane cannot listen on {}", self.address))?;
+            self.accepting = Some(tokio::spawn(accept(listener, self.shared.clone())));
+        }
         Ok(())
     }
 
-    async fn close(&mut self) -> anyhow::Result<()> {
-        if let Port::Listening(accepting) = &mut self.port {
+    async fn close(&mut self) {
+        if let Some(accepting) = self.accepting.take() {
             accepting.abort();
             // Its listener is closed once the task is gone; that it was cancelled is what was asked for.
             let _ = accepting.await;
-            self.port = Port::Lost;
         }
-        if let Port::Lost = self.port {
-            self.port = Port::Kept(keep_port(self.address)?);
-        }
-        Ok(())
     }
 }
 
 impl Drop for HttpControlPlane {
     fn drop(&mut self) {
-        if let Port::Listening(accepting) = &self.port {
+        if let Some(accepting) = &self.accepting {
             accepting.abort();
         }
     }
@@ -196,10 +185,12 @@ fn etag(document: &[u8]) -> String {
     format!("\"{}\"", Digest::of(document).short())
 }
 
-/// A socket that has the port and does not listen. `SO_REUSEADDR`, for connections of the time before may linger on it.
-fn keep_port(address: SocketAddr) -> anyhow::Result<TcpSocket> {
+/// A socket that has the port and does not listen yet. `SO_REUSEPORT`, because the keeper and the listener have it together;
+/// `SO_REUSEADDR`, because connections of the time before may linger on it.
+fn bound(address: SocketAddr) -> anyhow::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
     socket.bind(address).with_context(|| format!("the control plane cannot have {address}"))?;
     Ok(socket)
 }

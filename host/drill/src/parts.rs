@@ -1,6 +1,7 @@
 //! The parts of a drill and how its nodes are set up: storage, upstream, control plane, documents. Decides nothing.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use holdover_plugin::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
 use holdover_plugin::snapshot::{self, FILE_BYTES_MAX, keys};
 use holdover_ports::{StorageFailureKind, StorageRead};
 use holdover_storage::{Environment, StorageUrl};
+use tokio::process::Command;
 
 use crate::control_plane::HttpControlPlane;
 use crate::fixture;
@@ -95,6 +97,18 @@ impl Parts {
         Expectation { path: fixture::ADDED_PATH.to_owned(), body }
     }
 
+    /// Where the nodes' image would hold the policy's native code.
+    pub fn compiled_folder(&self) -> PathBuf {
+        self.folder.join("compiled")
+    }
+
+    /// What an image's build would run.
+    pub fn precompile(&self) -> Command {
+        let mut command = Command::new(&self.exe);
+        command.args(["policy", "precompile", "--out"]).arg(self.compiled_folder()).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
     fn node(&self, name: &str, keys: &KeyPair) -> anyhow::Result<NodeSpec> {
         let spec = NodeSpec::new(&self.exe, name, &self.folder)?
             .set("role", "data_plane")
@@ -105,7 +119,8 @@ impl Parts {
             .set("holdover_gateway_version", GATEWAY_VERSION)
             .set("holdover_control_plane", self.control_plane.url())
             .set("holdover_poll_interval", "200ms")
-            .set("holdover_settle", "1s");
+            .set("holdover_settle", "1s")
+            .set("holdover_compiled_dir", self.compiled_folder().display());
         Ok(self.storage.access.environment(keys).into_iter().fold(spec, |spec, (name, value)| spec.env(&name, value)))
     }
 }

@@ -158,6 +158,12 @@ impl Node {
         .await
     }
 
+    /// Waits for a process that is to end by itself.
+    pub async fn ended(&mut self, bound: Duration) -> anyhow::Result<ExitStatus> {
+        let ended = timeout(bound, self.child.wait()).await;
+        Ok(ended.with_context(|| format!("the {} still runs after {bound:?}; its log ends with:\n{}", self.name, self.log_tail(20)))??)
+    }
+
     /// SIGKILL: no handler runs, nothing is flushed.
     pub async fn kill_9(&mut self) -> anyhow::Result<()> {
         self.child.kill().await.with_context(|| format!("cannot kill the {}", self.name))

@@ -47,6 +47,15 @@ pub(crate) async fn parts(options: &DrillOptions, folder: &Path) -> anyhow::Resu
     Ok(Done::new(parts, format!("storage, upstream and a control plane with {} routes ({kilobytes} kB) are up", options.routes)))
 }
 
+/// As an image's build does it, so that the nodes start as they would from one.
+pub(crate) async fn policy(parts: &Parts) -> anyhow::Result<Done<()>> {
+    let ended = tokio::time::timeout(parts.patience, parts.precompile().output()).await.context("compiling the policy takes too long")?;
+    let output = ended.context("the binary cannot be started to compile the policy")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the policy was not compiled ({}): {}", output.status, said.trim());
+    Ok(Done::new((), "the policy's native code is kept, as in an image"))
+}
+
 pub(crate) async fn backup_node(parts: &Parts) -> anyhow::Result<Done<(Node, Entry)>> {
     let mut backup = Node::spawn(&parts.backup_node()?)?;
     let first = until(parts.patience, SELDOM, "the first export of the backup node", async || {
@@ -71,6 +80,13 @@ pub(crate) async fn new_node(parts: &Parts) -> anyhow::Result<Done<ServingNode>>
     let node = serve_first(parts, "new-node", "new-node", |_| Ok(())).await?;
     let note = format!("with an empty cache and no control plane it served its first request after {} ms", node.first_answer_ms);
     Ok(Done::new(node, note))
+}
+
+/// A node without a cache begins, serves and ends. Returns when its first right answer came.
+pub(crate) async fn birth(parts: &Parts, name: &str) -> anyhow::Result<u64> {
+    let mut node = serve_first(parts, name, name, |_| Ok(())).await?;
+    end(&mut node.process).await?;
+    Ok(node.first_answer_ms)
 }
 
 pub(crate) async fn serving(watch: Watch) -> anyhow::Result<Done<()>> {
@@ -206,7 +222,7 @@ fn ensure_untouched(parts: &Parts, before: Option<Vec<Seen>>) -> anyhow::Result<
     Ok(())
 }
 
-async fn end(node: &mut Node) -> anyhow::Result<()> {
+pub(crate) async fn end(node: &mut Node) -> anyhow::Result<()> {
     node.still_runs()?;
     let status = node.terminate(SHUTDOWN_BOUND).await?;
     ensure!(status.success(), "the {} ended with {status} on SIGTERM", node.name());

@@ -37,6 +37,11 @@ impl<T> Done<T> {
     pub fn skipped(value: T, note: impl Into<String>) -> Self {
         Self { value, note: note.into(), skipped: true }
     }
+
+    /// For whoever tells no story.
+    pub fn into_value(self) -> T {
+        self.value
+    }
 }
 
 impl Telling {

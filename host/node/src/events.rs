@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use holdover_plugin::model::UnixMs;
 use holdover_ports::{Clock, EpisodeLost, Event, Events, Name, Severity, Unanswered};
@@ -19,6 +20,8 @@ const SESSION_LOST: &str = "session-lost";
 const STATE_NOT_KEPT: &str = "state-not-kept";
 
 pub const CONTROL_PLANE: &str = "control-plane";
+/// No rung, but what climbs them.
+const POLICY: &str = "policy";
 
 pub struct Journal {
     clock: Arc<dyn Clock>,
@@ -64,14 +67,21 @@ impl Journal {
         self.pages().entries.iter().cloned().collect()
     }
 
-    /// By rung, for example `control-plane`.
+    /// By rung, for example `control-plane`; the policy's own under `policy`.
     pub fn failures(&self) -> BTreeMap<String, Failure> {
         self.pages().failures.clone()
     }
 
-    pub(crate) fn episode_lost(&self, lost: &EpisodeLost) {
-        let sentence = format!("{lost}; what is served goes on being served");
-        self.write(EPISODE_LOST, Severity::Warning, sentence, vec![("episode".into(), lost.episode.into())]);
+    /// `None`: the process ends, and nothing is tried again.
+    pub(crate) fn episode_lost(&self, lost: &EpisodeLost, again_after: Option<Duration>) {
+        let again = again_after.map(|pause| format!(", and it is tried again in {:.1} s", pause.as_secs_f32())).unwrap_or_default();
+        let sentence = format!("{lost}; what is served goes on being served{again}");
+        self.write(
+            EPISODE_LOST,
+            Severity::Warning,
+            sentence,
+            vec![("episode".into(), lost.episode.into()), ("rung".into(), POLICY.into())],
+        );
     }
 
     pub(crate) fn session_lost(&self, unanswered: &Unanswered) {
@@ -155,6 +165,17 @@ mod tests {
         assert_eq!(entries.len(), 200);
         assert_eq!(entries.first().unwrap().sentence, "export 50");
         assert_eq!(entries.last().unwrap().sentence, "export 249");
+    }
+
+    #[test]
+    fn a_lost_episode_says_when_it_is_tried_again_and_is_the_policys_last_failure() {
+        let journal = Journal::new(Arc::new(SystemClock::starting_here()));
+        let lost = EpisodeLost { episode: "tick", reason: "it trapped".into() };
+        let sentence = "the policy's episode 'tick' was lost: it trapped; what is served goes on being served";
+        journal.episode_lost(&lost, Some(Duration::from_millis(1500)));
+        assert_eq!(journal.failures().get(POLICY).unwrap().sentence, format!("{sentence}, and it is tried again in 1.5 s"));
+        journal.episode_lost(&lost, None);
+        assert_eq!(journal.failures().get(POLICY).unwrap().sentence, sentence, "a process that ends tries nothing again");
     }
 
     #[test]

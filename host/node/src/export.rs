@@ -96,8 +96,9 @@ impl ExportWorker {
     }
 
     async fn wait_after(&mut self, lost: &EpisodeLost) {
-        self.journal.episode_lost(lost);
-        tokio::time::sleep(self.losses.pause(&*self.random)).await;
+        let pause = self.losses.pause(&*self.random);
+        self.journal.episode_lost(lost, Some(pause));
+        tokio::time::sleep(pause).await;
     }
 
     fn facts(&self) -> Facts {

@@ -218,12 +218,17 @@ impl Importing {
         match ended {
             Ok(outcome) => self.settle(outcome).await,
             Err(lost) => {
-                self.journal.episode_lost(&lost);
-                self.owed = delivered;
-                let pause = self.losses.pause(&*self.random);
-                self.wake(Some(pause));
+                // A tick that was delivered to and then lost must not leave the node without what the open session brought.
+                self.owed = delivered.or_else(|| self.newest_of_the_session());
+                let pause = (!self.stopping).then(|| self.losses.pause(&*self.random));
+                self.journal.episode_lost(&lost, pause);
+                self.wake(pause);
             }
         }
+    }
+
+    fn newest_of_the_session(&self) -> Option<Config> {
+        if self.sessions.connected() { self.sessions.deliveries().borrow().clone() } else { None }
     }
 
     async fn settle(&mut self, outcome: Outcome) {

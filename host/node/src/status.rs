@@ -98,6 +98,8 @@ pub struct ExportReport {
     pub published: Option<String>,
     pub held: Option<String>,
     pub pending: bool,
+    /// When what is pending is tried again.
+    pub next_try_unix_ms: Option<UnixMs>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -144,7 +146,9 @@ impl Status {
         let published = outcome.published.map(|position| position.to_string());
         // An episode that did not look at the storage takes nothing back.
         let published = published.or_else(|| sheet.export.take().and_then(|before| before.published));
-        sheet.export = Some(ExportReport { published, held: outcome.held.clone(), pending: outcome.pending });
+        let next_try = outcome.wake_after.filter(|_| outcome.pending).map(|after| self.clock.now().plus(after));
+        let (held, pending) = (outcome.held.clone(), outcome.pending);
+        sheet.export = Some(ExportReport { published, held, pending, next_try_unix_ms: next_try });
     }
 
     /// What the gateway runs.

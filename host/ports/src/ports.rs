@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::model::UnixMs;
 
-use crate::{
-    Config, Etag, Event, Fetched, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why,
-};
+use crate::{Config, Etag, Event, Fetched, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why};
 
 /// How an adapter reaches its control plane.
 #[async_trait]

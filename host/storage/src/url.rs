@@ -44,7 +44,8 @@ impl StorageUrl {
         let authority = rest.split('/').next().unwrap_or_default();
         if authority.contains('@') {
             return Err(wrong(format!(
-                "the {scheme}:// address holds a user or password; remove what stands before '@' and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                "the {scheme}:// address holds a user or password; remove what stands before '@' \
+                 and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )));
         }
         if rest.contains(['?', '#', '%', '\\']) {

@@ -27,7 +27,9 @@ impl Guest<'_> {
         cargo.args(["--target", self.target]).arg("--target-dir").arg(self.target_dir);
         cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
         // The outer cargo sets these for this machine's code; an inner one would believe they were meant for the guest.
-        for leaked in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET"] {
+        for leaked in
+            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET"]
+        {
             cargo.env_remove(leaked);
         }
         if self.target == "wasm32-wasip2" {

@@ -53,10 +53,7 @@ pub fn serving(serving: types::Serving) -> Result<policy::Serving, String> {
             types::Origin::Storage => Origin::Storage,
             types::Origin::Bundle => Origin::Bundle,
         },
-        position: serving.position.map(|position| Position {
-            epoch: Epoch(position.epoch),
-            generation: Generation(position.generation),
-        }),
+        position: serving.position.map(|position| Position { epoch: Epoch(position.epoch), generation: Generation(position.generation) }),
     })
 }
 

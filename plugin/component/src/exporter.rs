@@ -1,7 +1,7 @@
 //! World `exporter`: its own imports as capabilities, its exports as episodes.
 
 use holdover_plugin::policy::capabilities::{Etag, PutNew, StorageFailure, StorageId, StorageWrite, Swap};
-use holdover_plugin::policy::{export, ExportOutcome};
+use holdover_plugin::policy::{ExportOutcome, export};
 
 use crate::capabilities::World;
 use crate::generated::common::holdover::policy::{held, types};

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use holdover_plugin::policy::capabilities::{
-    Answer, Bundle, Cache, ControlPlane, Gateway, Keep, NotApplied, Opening, Slot, Unanswered,
-};
+use holdover_plugin::policy::capabilities::{Answer, Bundle, Cache, ControlPlane, Gateway, Keep, NotApplied, Opening, Slot, Unanswered};
 use holdover_plugin::policy::state::State;
 use holdover_plugin::policy::{self, boot};
 
@@ -52,15 +50,18 @@ fn outcome(outcome: policy::Outcome) -> Outcome {
 }
 
 fn misled(state: Vec<u8>, sentence: String) -> Outcome {
-    Outcome { state, wake_after: None, standing: Standing::Stranded(format!("the host told the policy something it cannot use: {sentence}")) }
+    Outcome {
+        state,
+        wake_after: None,
+        standing: Standing::Stranded(format!("the host told the policy something it cannot use: {sentence}")),
+    }
 }
 
 impl ControlPlane for World {
     async fn attempt(&self, patience: Duration) -> Result<held::Config, Unanswered> {
-        control_plane::attempt(convert::millis(patience)).await.map_err(|unanswered| Unanswered {
-            answer: answer(unanswered.answer),
-            detail: unanswered.detail,
-        })
+        control_plane::attempt(convert::millis(patience))
+            .await
+            .map_err(|unanswered| Unanswered { answer: answer(unanswered.answer), detail: unanswered.detail })
     }
 }
 

@@ -10,6 +10,8 @@ use super::super::tree::{self, Node, Section};
 
 /// The buffer is folded into its MD5 before it takes another value when it is longer than this.
 const FOLD_BYTES: usize = 1_000_000;
+/// Small, for it counts in the memory of every episode.
+const KEPT_BYTES: usize = 16 * 1024;
 /// From so many elements on, the last one has a separator behind it as well.
 const LONG_LIST: usize = 6;
 
@@ -62,25 +64,36 @@ fn rest(sections: &[Section<'_>], depth: usize) -> Result<String, Invalid> {
     Ok(buffer.finish())
 }
 
+/// The algorithm's buffer, of which only a part is kept: what is behind it is in its MD5 already.
 #[derive(Default)]
 struct Buffer {
-    bytes: Vec<u8>,
+    hashed: Md5,
+    kept: Vec<u8>,
+    bytes_len: usize,
 }
 
 impl Buffer {
     fn push(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.kept.extend_from_slice(text.as_bytes());
+        self.bytes_len += text.len();
+        if self.kept.len() > KEPT_BYTES {
+            self.hashed.update(&self.kept);
+            self.kept.clear();
+        }
     }
 
-    fn finish(self) -> String {
-        hex(&Md5::digest(&self.bytes))
+    fn finish(mut self) -> String {
+        self.hashed.update(&self.kept);
+        hex(&self.hashed.finalize())
     }
 
     fn fold(&mut self) {
-        if self.bytes.len() > FOLD_BYTES {
-            let folded = Md5::digest(&self.bytes);
-            self.bytes.clear();
-            self.bytes.extend_from_slice(&folded);
+        if self.bytes_len > FOLD_BYTES {
+            self.hashed.update(&self.kept);
+            let folded = self.hashed.finalize_reset();
+            self.kept.clear();
+            self.kept.extend_from_slice(&folded);
+            self.bytes_len = folded.len();
         }
     }
 

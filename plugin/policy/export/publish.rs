@@ -1,15 +1,15 @@
 //! Station *publish*: upload the snapshot, read it back, verify it, then move the head (export-08).
 
 use super::state::State;
-use super::{later, Located, CONFIRM_EVERY, STORAGE};
+use super::{CONFIRM_EVERY, Located, STORAGE, later};
 use crate::config::{self, Proof, Strictness, ValidConfig};
 use crate::model::{Digest, Generation, Lineage, Position};
 use crate::policy::candidate::read_body;
 use crate::policy::capabilities::{Etag, PutNew, StorageFailure, StorageFailureKind, Swap};
 use crate::policy::events::{Event, Name};
 use crate::policy::{Exporting, Facts};
-use crate::snapshot::head::{Entry, Head, HEAD_BYTES_MAX};
-use crate::snapshot::{self, keys, seal, About, Publication, Snapshot};
+use crate::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
+use crate::snapshot::{self, About, Publication, Snapshot, keys, seal};
 
 /// How often one delivery is tried against a head that moves under it.
 const ROUNDS_MAX: u32 = 3;
@@ -20,6 +20,7 @@ pub(super) enum Published {
     Already(Position),
     /// Waiting would not help; the sentence says what would.
     Never(String),
+    /// Whoever tries again says when.
     NotThisTime(String),
 }
 
@@ -44,12 +45,12 @@ pub(super) async fn publish<C: Exporting>(caps: &C, facts: &Facts, state: &mut S
             Err(Stopped::Raced) => caps.emit(Event::info(Name::ExportLostRace, "Somebody else wrote to the storage meanwhile: once more.")),
         }
     }
-    not_this_time(caps, "the head moved under every try: another exporter writes here too".into())
+    Published::NotThisTime("the head moved under every try: another exporter writes here too".into())
 }
 
 async fn round<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, config: &C::Config, taken: u32) -> Result<Position, Stopped> {
     let valid = validated(caps, facts, config).await?;
-    let Located { head, etag } = locate(caps, facts).await.map_err(|sentence| not_this_time(caps, sentence))?;
+    let Located { head, etag } = locate(caps, facts).await.map_err(Published::NotThisTime)?;
     let head = head.unwrap_or_else(|| Head::first(facts.settings.cluster.clone(), Lineage::from_random(caps.random(), caps.random())));
     stand_by_if_succeeded(caps, state, &head)?;
     if let Some(position) = same_as_newest(facts, &head, valid.proof()) {
@@ -59,12 +60,12 @@ async fn round<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, config:
     let snapshot = sealed(caps, facts, state, &head, position, valid)?;
     let entry = entry(facts, &snapshot, position);
     upload(caps, snapshot, &entry).await?;
-    read_back(caps, &entry).await.map_err(|sentence| not_this_time(caps, sentence))?;
+    read_back(caps, &entry).await.map_err(Published::NotThisTime)?;
     let published = advance(caps, head, position, entry, facts);
     match move_head(caps, facts, published, etag).await {
         Ok(()) => {}
         Err(MoveFailed::Stale) => return Err(Stopped::Raced),
-        Err(MoveFailed::Failure(sentence)) => return Err(not_this_time(caps, sentence).into()),
+        Err(MoveFailed::Failure(sentence)) => return Err(Published::NotThisTime(sentence).into()),
     }
     state.office = Some(position.epoch);
     caps.emit(
@@ -77,9 +78,12 @@ async fn round<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, config:
 
 /// Only what validates is exported; what the operator's own schema refuses is not (export-02).
 async fn validated<C: Exporting>(caps: &C, facts: &Facts, config: &C::Config) -> Result<ValidConfig, Published> {
-    let bytes = read_body(config).await.map_err(|sentence| not_this_time(caps, sentence))?;
-    let valid = config::validate(bytes, facts.settings.format, Strictness::Delivered).map_err(|invalid| never(caps, invalid.to_string()))?;
-    caps.conforms(config).await.map_err(|violations| never(caps, format!("it does not conform to holdover_schema: {}", violations.join("; "))))?;
+    let bytes = read_body(config).await.map_err(Published::NotThisTime)?;
+    let valid =
+        config::validate(bytes, facts.settings.format, Strictness::Delivered).map_err(|invalid| never(caps, invalid.to_string()))?;
+    caps.conforms(config)
+        .await
+        .map_err(|violations| never(caps, format!("it does not conform to holdover_schema: {}", violations.join("; "))))?;
     for warning in valid.proof().warnings() {
         caps.emit(Event::warning(Name::ExportWarning, warning.clone()));
     }
@@ -97,7 +101,8 @@ pub(super) async fn locate<C: Exporting>(caps: &C, facts: &Facts) -> Result<Loca
         Err(failure) => return Err(failure.detail),
     };
     let bytes = read_body(&fetched.object).await?;
-    let head = Head::read(&bytes).map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
+    let head =
+        Head::read(&bytes).map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
     if head.cluster != facts.settings.cluster {
         return Err(format!(
             "the storage holds cluster '{}', and holdover_cluster is '{}': give each cluster a prefix of its own in cluster_fallback_config_storage",
@@ -128,13 +133,20 @@ fn same_as_newest(facts: &Facts, head: &Head, proof: &Proof) -> Option<Position>
 }
 
 /// No change, no snapshot (export-05); a head that was confirmed long ago is confirmed on the way.
-async fn already<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, mut head: Head, etag: Option<Etag>, position: Position) -> Published {
+async fn already<C: Exporting>(
+    caps: &C,
+    facts: &Facts,
+    state: &mut State,
+    mut head: Head,
+    etag: Option<Etag>,
+    position: Position,
+) -> Published {
     let now = caps.now();
     if now.since(head.confirmed_at) >= CONFIRM_EVERY {
         head.confirmed_at = later(head.confirmed_at, now);
         match move_head(caps, facts, head, etag).await {
             Ok(()) => caps.emit(Event::info(Name::HeadConfirmed, "The head is confirmed: nothing changed.")),
-            Err(failed) => return not_this_time(caps, failed.into()),
+            Err(failed) => return Published::NotThisTime(failed.into()),
         }
     }
     state.confirm_after(caps.monotonic(), CONFIRM_EVERY);
@@ -189,9 +201,9 @@ async fn upload<C: Exporting>(caps: &C, snapshot: Snapshot, entry: &Entry) -> Re
         // Our own earlier try, or somebody's under a key that begins alike: reading back tells.
         Ok(PutNew::Exists) => read_back(caps, entry).await.map_err(|_| Stopped::Raced),
         Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail }) => {
-            read_back(caps, entry).await.map_err(|_| not_this_time(caps, detail).into())
+            read_back(caps, entry).await.map_err(|_| Published::NotThisTime(detail).into())
         }
-        Err(failure) => Err(not_this_time(caps, failure.detail).into()),
+        Err(failure) => Err(Published::NotThisTime(failure.detail).into()),
     }
 }
 
@@ -247,9 +259,4 @@ pub(super) async fn move_head<C: Exporting>(caps: &C, facts: &Facts, mut head: H
 fn never<C: Exporting>(caps: &C, sentence: String) -> Published {
     caps.emit(Event::alarm(Name::ExportInvalid, format!("The configuration is not exported: {sentence}.")));
     Published::Never(sentence)
-}
-
-fn not_this_time<C: Exporting>(caps: &C, sentence: String) -> Published {
-    caps.emit(Event::alarm(Name::ExportFailed, format!("The export failed and is tried again: {sentence}.")));
-    Published::NotThisTime(sentence)
 }

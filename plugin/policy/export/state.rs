@@ -23,6 +23,8 @@ pub struct State {
     pub failures: u32,
     last_export_ms: Option<u64>,
     confirm_due_ms: Option<u64>,
+    /// Why the newest delivery is not in the storage, when it is not.
+    pub held: Option<String>,
 }
 
 impl State {
@@ -49,7 +51,8 @@ impl State {
         self.confirm_due_ms.map(|due| Duration::from_millis(due).saturating_sub(now))
     }
 
-    pub fn outcome(self, wake_after: Option<Duration>, pending: bool, held: Option<String>) -> ExportOutcome {
+    pub fn outcome(mut self, wake_after: Option<Duration>, pending: bool, held: Option<String>) -> ExportOutcome {
+        self.held.clone_from(&held);
         ExportOutcome { wake_after, pending, published: self.published, held, state: serde_json::to_vec(&self).unwrap_or_default() }
     }
 }

@@ -151,8 +151,12 @@ impl fmt::Display for Unheard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchCluster => f.write_str("Envoy has no such cluster; add it to static_resources, or correct the name"),
-            Self::NobodyToAsk => f.write_str("Envoy has nobody in it to ask; look at its endpoints, their health, and its circuit breakers"),
-            Self::NotConnected => f.write_str("Envoy got no connection, or lost it before an answer; see that the server runs, and correct its endpoints"),
+            Self::NobodyToAsk => {
+                f.write_str("Envoy has nobody in it to ask; look at its endpoints, their health, and its circuit breakers")
+            }
+            Self::NotConnected => {
+                f.write_str("Envoy got no connection, or lost it before an answer; see that the server runs, and correct its endpoints")
+            }
             Self::TimedOut => f.write_str("no answer came in time; see that the server runs and that no firewall stands between"),
             Self::Dropped => f.write_str(
                 "the answer broke off, or is larger than Envoy buffers (32 MiB); raise http.async_response_buffer_limit in layered_runtime",

@@ -1,6 +1,7 @@
 //! Drives one future by polling: a gateway calls us, nothing wakes us.
 //!
-//! Polled from `on_tick` only. A call that is dispatched from within another call's answer makes Envoy crash when it ends.
+//! Polled from `on_tick` only. A call that is dispatched from within another call's answer makes an Envoy crash at its end, when the VM
+//! is a bootstrap extension.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -62,7 +62,10 @@ impl Filter {
             },
         };
         if let Err(status) = upstream::choose(host, port) {
-            log(LogLevel::Error, &format!("Envoy does not let the upstream be chosen ({status:?}): see that it has set_envoy_filter_state"));
+            log(
+                LogLevel::Error,
+                &format!("Envoy does not let the upstream be chosen ({status:?}): see that it has set_envoy_filter_state"),
+            );
             return respond::unexpected();
         }
         rewrite(received, proxy, host, port);

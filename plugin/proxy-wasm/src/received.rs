@@ -8,8 +8,6 @@ use proxy_wasm::types::MapType;
 
 pub struct Received {
     pub method: String,
-    /// Host header or `:authority`, with its port.
-    pub authority: String,
     pub host: String,
     /// From the authority, else the port that the client reached.
     pub port: Option<u16>,
@@ -58,7 +56,6 @@ impl Received {
             port: port.or(server.map(|server| server.port())),
             path,
             query,
-            authority,
             headers: Fields(fields),
             server,
             protocol: if tls { Protocol::Https } else { Protocol::Http },

@@ -54,8 +54,9 @@ pub struct ControlPlane {
 
 impl Settings {
     pub fn read(json: &[u8]) -> Result<Self, Vec<String>> {
-        let raw: RawSettings = serde_json::from_slice(json)
-            .map_err(|error| vec![format!("the plugin's configuration cannot be read: {error}; write it as one JSON object of its settings")])?;
+        let raw: RawSettings = serde_json::from_slice(json).map_err(|error| {
+            vec![format!("the plugin's configuration cannot be read: {error}; write it as one JSON object of its settings")]
+        })?;
         let mut wrong = Vec::new();
         let settings = Reading { wrong: &mut wrong }.settings(raw);
         settings.filter(|_| wrong.is_empty()).ok_or(wrong)
@@ -82,11 +83,8 @@ impl Reading<'_> {
         if give_up == 0 {
             self.wrong.push("give_up_ms is 0, which leaves the control plane no time to answer: leave it out for 10000".into());
         }
-        let storage = Storage {
-            cluster: storage_cluster?,
-            authority: storage_authority?,
-            prefix: prefix?.trim_end_matches('/').to_owned(),
-        };
+        let storage =
+            Storage { cluster: storage_cluster?, authority: storage_authority?, prefix: prefix?.trim_end_matches('/').to_owned() };
         let control_plane_cluster = control_plane_cluster?;
         let control_plane = ControlPlane {
             authority: raw.control_plane_authority.unwrap_or_else(|| control_plane_cluster.clone()),
@@ -100,7 +98,7 @@ impl Reading<'_> {
             version_rule: VersionRule::default(),
             node: "envoy".into(),
             import: true,
-            storages: vec![storage.to_string()],
+            storages: vec![storage.prefix.clone()],
             on_refusal: on_refusal?,
             give_up: Duration::from_millis(give_up),
             first_fetch_jitter: Duration::ZERO,

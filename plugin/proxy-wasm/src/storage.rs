@@ -57,13 +57,19 @@ fn of_answer(key: &str, status: u16, code: &str) -> (Kind, String) {
         (404, _) => (Kind::Absent, format!("there is no '{key}'; check storage_prefix, and that an exporter has published there")),
         (403, "AccessDenied") => (
             Kind::AbsentOrForbidden,
-            format!("'{key}' is absent or not to be read by Envoy's identity ({code}); allow s3:GetObject, and s3:ListBucket, without which S3 does not say which of both"),
+            format!(
+                "'{key}' is absent or not to be read by Envoy's identity ({code}); allow s3:GetObject, and s3:ListBucket, without which S3 does not say which of both"
+            ),
         ),
         (403, _) => (
             Kind::Forbidden,
-            format!("'{key}' may not be read ({status} {code}); add envoy.filters.http.aws_request_signing to the cluster, and allow s3:GetObject"),
+            format!(
+                "'{key}' may not be read ({status} {code}); add envoy.filters.http.aws_request_signing to the cluster, and allow s3:GetObject"
+            ),
         ),
-        (429 | 503, _) => (Kind::SlowDown, format!("the storage asks for a pause ({status} {code}); if this lasts, give the cluster a bucket of its own")),
+        (429 | 503, _) => {
+            (Kind::SlowDown, format!("the storage asks for a pause ({status} {code}); if this lasts, give the cluster a bucket of its own"))
+        }
         (500..=599, _) => (Kind::Unreachable, format!("the storage failed at a GET of '{key}' ({status} {code}); check the service")),
         _ => (Kind::Other, format!("a GET of '{key}' was answered with {status} {code}; check that storage_cluster is an S3 service")),
     }

@@ -13,7 +13,7 @@ const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub async fn policy(command: PolicyCommand) -> Result<Exit, Failure> {
     match command {
         PolicyCommand::Inspect { file, json } => inspect(file.as_deref(), json).await,
-        PolicyCommand::Precompile { out } => precompile(out).await,
+        PolicyCommand::Precompile { out, with_inspector } => precompile(out, with_inspector).await,
     }
 }
 
@@ -55,8 +55,8 @@ fn lines(inspection: &Value) -> Vec<String> {
     lines
 }
 
-async fn precompile(out: PathBuf) -> Result<Exit, Failure> {
-    let compiled = tokio::task::spawn_blocking(move || holdover_component::precompile(&out)).await;
+async fn precompile(out: PathBuf, with_inspector: bool) -> Result<Exit, Failure> {
+    let compiled = tokio::task::spawn_blocking(move || holdover_component::precompile(&out, with_inspector)).await;
     let compiled = compiled.map_err(|_| Failure::policy("the compilation ended early"))?;
     let files = compiled.map_err(|error| Failure::policy(error.sentence))?;
     say(files.iter().map(|file| file.display().to_string()));

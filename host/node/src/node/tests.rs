@@ -113,6 +113,8 @@ async fn a_pending_export_is_handed_back_when_its_time_has_come() {
     let node = story.exporting(publisher.clone()).await;
     let status = node.status();
     let running = tokio::spawn(node.run(std::future::pending()));
+    eventually(|| status.report().export.unwrap().pending).await;
+    assert!(status.report().export.unwrap().next_try_unix_ms.is_some());
     eventually(|| publisher.calls().len() == 2).await;
     assert_eq!(publisher.calls(), ["received one", "tick one"]);
     eventually(|| !status.report().export.unwrap().pending).await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdover_plugin::model::UnixMs;
+
 use super::{ExportReport, ServingReport, StatusReport};
 use crate::events::CONTROL_PLANE;
 
@@ -16,7 +18,7 @@ pub(super) fn sentences(report: &StatusReport) -> Vec<String> {
         let plugins = report.gateway.unenforced_plugins.join(", ");
         sentences.push(format!("The gateway cannot enforce {plugins}, and answers 503 on the routes that ask for it."));
     }
-    sentences.extend(report.export.as_ref().map(export));
+    sentences.extend(report.export.as_ref().map(|exported| export(exported, report.now_unix_ms)));
     if let Some(wake_at) = report.next_wake_unix_ms {
         sentences.push(format!("The policy looks again in {}.", age(wake_at.since(report.now_unix_ms))));
     }
@@ -60,13 +62,14 @@ fn control_plane(report: &StatusReport) -> String {
     }
 }
 
-fn export(export: &ExportReport) -> String {
+fn export(export: &ExportReport, now: UnixMs) -> String {
     let published = match &export.published {
         Some(position) => format!("Published up to generation {position}"),
         None => "Nothing published yet".into(),
     };
+    let again = export.next_try_unix_ms.map(|at| format!(" The next try is in {}.", age(at.since(now)))).unwrap_or_default();
     match (&export.held, export.pending) {
-        (Some(held), _) => format!("{published}; the newest delivery is not in the storage: {}.", bare(held)),
+        (Some(held), _) => format!("{published}; the newest delivery is not in the storage: {}.{again}", bare(held)),
         (None, true) => format!("{published}; the newest delivery waits for its turn."),
         (None, false) => format!("{published}."),
     }

@@ -45,7 +45,8 @@ pub(super) fn of(error: &Error, folder: &Path, key: &str, doing: Doing) -> Stora
 
 pub(super) fn not_durable(error: &Error, folder: &Path, key: &str) -> StorageFailure {
     let detail = format!(
-        "{}: '{key}' was written, and the folder could not be synced ({error}), so a power cut may undo it; it is read back, and the disk should be checked",
+        "{}: '{key}' was written, and the folder could not be synced ({error}), so a power cut may undo it; \
+         it is read back, and the disk should be checked",
         storage(folder)
     );
     StorageFailure { kind: Kind::UnknownOutcome, detail }

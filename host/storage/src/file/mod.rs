@@ -22,7 +22,7 @@ use crate::key;
 use failure::Doing;
 use lock::Lock;
 
-/// Whoever marks are compared by: the whole object.
+/// A swap reads what it replaces to know its mark; nothing of ours is larger.
 const ETAG_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 #[derive(Clone)]

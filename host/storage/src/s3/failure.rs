@@ -229,7 +229,8 @@ fn of_write(words: &Words, key: &str, answer: &Answer<'_>) -> (Kind, String) {
         ("NotImplemented", _) | (_, 501) => (
             Kind::Other,
             format!(
-                "{storage}: the storage cannot do the conditional PUT of '{key}' ({status} {code}); use one that keeps If-Match and If-None-Match"
+                "{storage}: the storage cannot do the conditional PUT of '{key}' ({status} {code}); \
+                 use one that keeps If-Match and If-None-Match"
             ),
         ),
         (_, 500..=599) => (
@@ -278,7 +279,7 @@ impl Words {
 }
 
 /// The first error of a type in the chain.
-fn found<'a, T: Error + 'static, E: Error + 'static>(error: &'a E) -> Option<&'a T> {
+fn found<T: Error + 'static, E: Error + 'static>(error: &E) -> Option<&T> {
     let chain = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
     chain.into_iter().find_map(|error| error.downcast_ref::<T>())
 }

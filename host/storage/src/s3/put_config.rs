@@ -61,7 +61,9 @@ impl PutConfig {
         if self.0.is_empty() {
             return Ok(());
         }
-        Err("cluster_fallback_export_s3_config is set and cluster_fallback_config_storage is a file:// folder, which has no S3 parameters: remove one of both".into())
+        Err("cluster_fallback_export_s3_config is set and cluster_fallback_config_storage is a file:// folder, \
+             which has no S3 parameters: remove one of both"
+            .into())
     }
 
     pub(super) fn apply(&self, put: Put) -> Put {

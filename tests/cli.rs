@@ -254,8 +254,5 @@ fn within(patience: Duration, mut child: Child) -> ExitStatus {
 
 /// Beside `deps/`, where this test is: `holdover-cli` is built with the workspace.
 fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let binary = test.parent().unwrap().parent().unwrap().join("holdover");
-    assert!(binary.is_file(), "{} is not built: run cargo build -p holdover-cli", binary.display());
-    binary
+    PathBuf::from(env!("CARGO_BIN_EXE_holdover"))
 }

@@ -1,19 +1,20 @@
 //! `holdover drill` as its users run it: real processes of the real binary, from the first export to the second outage.
 //!
-//! The binary is the one beside this test (`target/debug/holdover`); `cargo build -p holdover-cli` makes it.
+//! The binary is the one beside this test, `target/debug/holdover`.
 
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::Read;
-use std::path::PathBuf;
 use std::process::Command;
 
 use holdover_drill::{DrillOptions, ExternalStorage, KeyPair, Report, StorageChoice};
+use holdover_tests::site::binary;
 use holdover_tests::third_party::{Identity, SeaweedFs};
 
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     "parts",
+    "policy",
     "backup-node",
     "outage",
     "new-node",
@@ -95,12 +96,4 @@ fn captured() -> Vec<u8> {
     let mut inflated = Vec::new();
     flate2::read::GzDecoder::new(message.as_slice()).read_to_end(&mut inflated).unwrap();
     inflated
-}
-
-/// `target/debug/deps/drill-…` is this test; the binary is two floors up.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let binary = test.parent().and_then(|deps| deps.parent()).unwrap().join("holdover");
-    assert!(binary.is_file(), "there is no {}; run: cargo build -p holdover-cli", binary.display());
-    binary
 }

@@ -1,4 +1,6 @@
-//! What the tests share: programs of others to run against, and a world in memory and virtual time.
+//! What the tests share: programs of others to run against, a cluster of real processes, and a world in memory and virtual time.
 
+pub mod mutants;
+pub mod site;
 pub mod third_party;
 pub mod virtual_world;

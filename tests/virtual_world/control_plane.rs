@@ -17,8 +17,14 @@ use super::{Act, Trace};
 /// What one attempt meets.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    Delivers { after: Duration, document: Vec<u8> },
-    Answers { after: Duration, answer: Answer },
+    Delivers {
+        after: Duration,
+        document: Vec<u8>,
+    },
+    Answers {
+        after: Duration,
+        answer: Answer,
+    },
     /// Neither a word nor an end: the caller's patience ends it.
     Hangs,
 }

@@ -27,7 +27,7 @@ pub fn written_otherwise(document: &[u8]) -> Vec<u8> {
 pub fn kong_dangling() -> Vec<u8> {
     bytes(&json!({
         "_format_version": "3.0",
-        "routes": [{ "name": "lost", "paths": ["/lost"], "service": { "name": "nowhere" } }],
+        "routes": [{ "name": "lost", "paths": ["/lost"], "service": "nowhere" }],
     }))
 }
 

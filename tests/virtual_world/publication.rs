@@ -67,6 +67,10 @@ impl Published {
         storage.hold(keys::HEAD, self.head_bytes());
     }
 
+    pub fn file(&self, entry: &Entry) -> Vec<u8> {
+        self.files.get(&entry.key).cloned().expect("the head names files that are there")
+    }
+
     pub fn head_bytes(&self) -> Vec<u8> {
         self.head.write().unwrap()
     }

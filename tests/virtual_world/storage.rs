@@ -33,12 +33,17 @@ struct Inner {
 /// What befalls one write.
 pub enum WriteFault {
     /// The answer is lost.
-    UnknownOutcome { written: bool },
+    UnknownOutcome {
+        written: bool,
+    },
     Fails(StorageFailureKind),
     /// Other bytes than were sent arrive, and the answer is a success.
     Corrupts,
     /// Somebody else is faster: this object stands there when the write arrives.
-    Overtaken { key: String, bytes: Vec<u8> },
+    Overtaken {
+        key: String,
+        bytes: Vec<u8>,
+    },
 }
 
 impl VirtualStorage {

@@ -20,9 +20,18 @@ pub enum Act {
     Attempt,
     Unanswered(Answer),
     Delivered(Digest),
-    Get { storage: usize, key: String },
-    PutNew { storage: usize, key: String },
-    Swap { storage: usize, key: String },
+    Get {
+        storage: usize,
+        key: String,
+    },
+    PutNew {
+        storage: usize,
+        key: String,
+    },
+    Swap {
+        storage: usize,
+        key: String,
+    },
     CacheRead(Slot),
     CacheWrite(Slot),
     CacheNotWritten(Slot),

@@ -1,0 +1,73 @@
+//! What Holdover's speed rests on, measured in one run: `docs/performance.md` says what it found.
+//!
+//! ```text
+//! cargo build --release --bin holdover
+//! cargo bench --bench pipeline [-- --quick] [episodes] [ready] [recovery]
+//! ```
+//! A harness of our own: a document of 100 MB needs few rounds, both sides must take turns, and processes are part of it. It prints
+//! Markdown. An aim that is missed is said and does not fail the run; what does not work at all does.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark that cannot go on ends by panicking")]
+#![allow(clippy::indexing_slicing, reason = "every list here has as many elements as was asked for")]
+
+#[path = "pipeline/document.rs"]
+mod document;
+#[path = "pipeline/episodes.rs"]
+mod episodes;
+#[path = "pipeline/measure.rs"]
+mod measure;
+#[path = "../component/native.rs"]
+mod native;
+#[path = "pipeline/ready.rs"]
+mod ready;
+#[path = "pipeline/recovery.rs"]
+mod recovery;
+
+use std::process::ExitCode;
+
+const SECTIONS: [&str; 3] = ["episodes", "ready", "recovery"];
+
+fn main() -> ExitCode {
+    // Cargo adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let (options, sections): (Vec<_>, Vec<_>) = arguments.iter().map(String::as_str).partition(|argument| argument.starts_with("--"));
+    let unknown = options.iter().find(|option| **option != "--quick").or(sections.iter().find(|section| !SECTIONS.contains(section)));
+    if let Some(unknown) = unknown {
+        eprintln!("'{unknown}' is nothing to measure: give --quick, or any of {}", SECTIONS.join(", "));
+        return ExitCode::from(2);
+    }
+    let quick = !options.is_empty();
+    let wanted = |section: &&str| sections.is_empty() || sections.contains(section);
+    machine();
+    let compiled = ready::folder();
+    let mut whole = true;
+    for section in SECTIONS.iter().filter(|section| wanted(section)) {
+        match *section {
+            "episodes" => episodes::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, compiled.path()),
+            "ready" => ready::bench(),
+            _recovery => whole = recovery::bench(if quick { &recovery::QUICK } else { &recovery::WHOLE }),
+        }
+    }
+    if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What the numbers depend on.
+fn machine() {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("unknown", |(_, model)| model);
+    let threads = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = read("/proc/loadavg");
+    println!("{model}, {threads} threads, load before {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
+    if cfg!(debug_assertions) {
+        println!("NOT OPTIMISED: these numbers mean nothing. Run: cargo bench --bench pipeline");
+    }
+    println!();
+}
+
+/// One line that says whether an aim was reached.
+fn aim(what: &str, measured: f64, at_most: f64, unit: &str) -> String {
+    let verdict = if measured <= at_most { "reached" } else { "MISSED" };
+    let measured = if unit.starts_with(" ms") { format!("{measured:.0}") } else { format!("{measured:.2}") };
+    format!("- {what}: {measured}{unit}, aim {at_most}{unit}: {verdict}")
+}

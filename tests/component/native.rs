@@ -1,0 +1,175 @@
+//! The policy's core without a component around it: its capabilities straight over the ports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdover_plugin::model::UnixMs;
+use holdover_plugin::policy::capabilities as asked;
+use holdover_plugin::policy::capabilities::{Body, Held, Keep, StorageId};
+use holdover_ports::{
+    Clock, Config, Etag, Event, Events, ExporterPorts, ImporterPorts, NotApplied, Object, Provenance, PutNew, Random, Schemas, Slot,
+    StorageFailure, StorageFailureKind, StorageRead, Swap, Unanswered, Why,
+};
+
+pub struct Native<P>(pub P);
+
+pub struct HeldConfig(pub Config);
+pub struct HeldObject(Object);
+
+/// The ports that both kinds of policy have.
+pub trait Shared {
+    fn storage(&self, storage: StorageId) -> Option<&Arc<dyn StorageRead>>;
+    fn schemas(&self) -> &dyn Schemas;
+    fn clock(&self) -> &dyn Clock;
+    fn random(&self) -> &dyn Random;
+    fn events(&self) -> &dyn Events;
+}
+
+macro_rules! shared {
+    ($ports:ty) => {
+        impl Shared for $ports {
+            fn storage(&self, storage: StorageId) -> Option<&Arc<dyn StorageRead>> {
+                self.storages.get(storage as usize)
+            }
+            fn schemas(&self) -> &dyn Schemas {
+                &*self.schemas
+            }
+            fn clock(&self) -> &dyn Clock {
+                &*self.clock
+            }
+            fn random(&self) -> &dyn Random {
+                &*self.random
+            }
+            fn events(&self) -> &dyn Events {
+                &*self.events
+            }
+        }
+    };
+}
+
+shared!(ImporterPorts);
+shared!(ExporterPorts);
+
+impl Body for HeldConfig {
+    fn size(&self) -> u64 {
+        self.0.bytes().len() as u64
+    }
+
+    async fn read(&self) -> Result<Vec<u8>, String> {
+        Ok(self.0.bytes().to_vec())
+    }
+}
+
+impl Body for HeldObject {
+    fn size(&self) -> u64 {
+        self.0.bytes().len() as u64
+    }
+
+    async fn read(&self) -> Result<Vec<u8>, String> {
+        Ok(self.0.bytes().to_vec())
+    }
+}
+
+impl<P: Shared> Held for Native<P> {
+    type Config = HeldConfig;
+    type Object = HeldObject;
+}
+
+impl<P: Shared> asked::StorageRead for Native<P> {
+    async fn get(&self, storage: StorageId, key: &str, bytes_max: u64) -> Result<asked::Fetched<HeldObject>, StorageFailure> {
+        let fetched = self.0.storage(storage).ok_or_else(no_such_storage)?.get(key, bytes_max).await?;
+        let object = HeldObject(Object::new(fetched.bytes, Provenance::Storage));
+        Ok(asked::Fetched { object, etag: fetched.etag, date: fetched.date })
+    }
+}
+
+impl<P: Shared> asked::Schemas for Native<P> {
+    async fn conforms(&self, config: &HeldConfig) -> Result<(), Vec<String>> {
+        self.0.schemas().conforms(&config.0).await
+    }
+}
+
+impl<P: Shared> asked::Clock for Native<P> {
+    fn now(&self) -> UnixMs {
+        self.0.clock().now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.clock().monotonic()
+    }
+
+    async fn sleep(&self, duration: Duration, why: Why) {
+        self.0.clock().sleep(duration, why).await;
+    }
+}
+
+impl<P: Shared> asked::Random for Native<P> {
+    fn random(&self) -> u64 {
+        self.0.random().random()
+    }
+}
+
+impl<P: Shared> asked::Events for Native<P> {
+    fn emit(&self, event: Event) {
+        self.0.events().emit(event);
+    }
+}
+
+impl asked::ControlPlane for Native<ImporterPorts> {
+    async fn attempt(&self, patience: Duration) -> Result<HeldConfig, Unanswered> {
+        self.0.control_plane.attempt(patience).await.map(HeldConfig)
+    }
+}
+
+impl asked::Opening for Native<ImporterPorts> {
+    async fn open(&self, object: &HeldObject) -> Result<HeldConfig, String> {
+        Config::open(&object.0).map(HeldConfig)
+    }
+}
+
+impl asked::Cache for Native<ImporterPorts> {
+    async fn read(&self, slot: Slot) -> Result<Option<HeldObject>, String> {
+        let found = self.0.cache.read(slot).await?;
+        Ok(found.map(|bytes| HeldObject(Object::new(bytes, Provenance::Cache))))
+    }
+
+    async fn write(&self, slot: Slot, header: Vec<u8>, body: Keep<'_, HeldObject>) -> Result<(), String> {
+        let body = match body {
+            Keep::Bytes(bytes) => Bytes::from(bytes),
+            Keep::Object(object) => object.0.bytes().clone(),
+        };
+        self.0.cache.write(slot, vec![Bytes::from(header), body]).await
+    }
+
+    async fn set_aside(&self, slot: Slot, reason: &str) -> Result<(), String> {
+        self.0.cache.set_aside(slot, reason).await
+    }
+}
+
+impl asked::Bundle for Native<ImporterPorts> {
+    async fn bundle(&self) -> Result<Option<HeldObject>, String> {
+        let found = self.0.bundle.bundle().await?;
+        Ok(found.map(|bytes| HeldObject(Object::new(bytes, Provenance::Bundle))))
+    }
+}
+
+impl asked::Gateway for Native<ImporterPorts> {
+    async fn apply(&self, config: &HeldConfig) -> Result<(), NotApplied> {
+        self.0.gateway.apply(&config.0).await
+    }
+}
+
+impl asked::StorageWrite for Native<ExporterPorts> {
+    async fn put_new(&self, storage: StorageId, key: &str, body: Vec<u8>) -> Result<PutNew, StorageFailure> {
+        self.0.writers.get(storage as usize).ok_or_else(no_such_storage)?.put_new(key, Bytes::from(body)).await
+    }
+
+    async fn swap(&self, storage: StorageId, key: &str, expected: Option<&Etag>, body: Vec<u8>) -> Result<Swap, StorageFailure> {
+        self.0.writers.get(storage as usize).ok_or_else(no_such_storage)?.swap(key, expected, Bytes::from(body)).await
+    }
+}
+
+fn no_such_storage() -> StorageFailure {
+    StorageFailure { kind: StorageFailureKind::NoSuchStorage, detail: "the world has fewer storages".into() }
+}

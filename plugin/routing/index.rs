@@ -116,6 +116,8 @@ impl<'i> Search<'_, '_, 'i, '_> {
                 return;
             }
             let Some(matcher) = usize::try_from(rank).ok().and_then(|rank| self.index.matchers.get(rank)) else { return };
+            #[cfg(test)]
+            asked::one_more();
             if !matcher.accepts(self.request) {
                 continue;
             }
@@ -129,6 +131,25 @@ impl<'i> Search<'_, '_, 'i, '_> {
                 return;
             }
         }
+    }
+}
+
+/// Counts the matchers that a test's searches asked, for time would measure the machine.
+#[cfg(test)]
+pub(super) mod asked {
+    use std::cell::Cell;
+
+    thread_local! {
+        static ASKED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub fn one_more() {
+        ASKED.set(ASKED.get() + 1);
+    }
+
+    /// How many since the last call.
+    pub fn taken() -> usize {
+        ASKED.replace(0)
     }
 }
 

@@ -39,11 +39,12 @@ fn main() -> ExitCode {
     let quick = !options.is_empty();
     let wanted = |section: &&str| sections.is_empty() || sections.contains(section);
     machine();
-    let compiled = ready::folder();
+    let folder = ready::folder();
+    let compiled_dir = ready::compiled_dir(&folder);
     let mut whole = true;
     for section in SECTIONS.iter().filter(|section| wanted(section)) {
         match *section {
-            "episodes" => episodes::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, compiled.path()),
+            "episodes" => episodes::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
             "ready" => ready::bench(),
             _recovery => whole = recovery::bench(if quick { &recovery::QUICK } else { &recovery::WHOLE }),
         }

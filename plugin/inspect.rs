@@ -1,7 +1,7 @@
 //! Judges a file and does nothing with it: what `verify` and `check` show.
 
 use crate::config::{self, Format, Proof, Strictness};
-use crate::snapshot;
+use crate::snapshot::{self, PayloadKey, Trust};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -19,6 +19,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The manifest as JSON, for a snapshot.
     pub manifest: Option<String>,
+    /// What a snapshot says of its configuration, as JSON.
+    pub particulars: Option<String>,
 }
 
 /// A configuration as somebody wrote it, judged strictly, and against a JSON Schema if one is given.
@@ -28,37 +30,40 @@ pub fn config(bytes: Vec<u8>, format: Format, schema: Option<&str>) -> Verdict {
         Err(invalid) => return Verdict::Invalid(invalid.sentences()),
     };
     match schema.map_or(Ok(()), |schema| conforms(valid.bytes(), schema)) {
-        Ok(()) => Verdict::Valid(report(valid.proof(), None)),
+        Ok(()) => Verdict::Valid(report(valid.proof())),
         Err(violations) => Verdict::Invalid(violations),
     }
 }
 
-/// A snapshot file: verified, opened, and its configuration validated.
-pub fn snapshot(file: Vec<u8>) -> Verdict {
+/// A snapshot file: verified, opened, and its configuration validated. `key` opens an encrypted one.
+pub fn snapshot(file: Vec<u8>, trust: &Trust, key: Option<&PayloadKey>) -> Verdict {
     let refused = |refusal: snapshot::Refusal| Verdict::Invalid(vec![refusal.to_string()]);
-    let verified = match snapshot::verify(&file) {
+    let verified = match snapshot::verify(&file, trust) {
         Ok(verified) => verified,
         Err(refusal) => return refused(refusal),
     };
     let manifest = verified.manifest().clone();
-    let opened = match verified.open() {
+    let opened = match verified.open(key) {
         Ok(opened) => opened,
         Err(refusal) => return refused(refusal),
     };
-    match config::validate(opened.into_bytes(), manifest.format, Strictness::Delivered) {
-        Ok(valid) => Verdict::Valid(report(valid.proof(), serde_json::to_string(&manifest).ok())),
+    drop(file);
+    let particulars = serde_json::to_string(opened.particulars()).ok();
+    match opened.validate() {
+        Ok(valid) => Verdict::Valid(Report { manifest: serde_json::to_string(&manifest).ok(), particulars, ..report(valid.proof()) }),
         Err(invalid) => Verdict::Invalid(invalid.sentences()),
     }
 }
 
-fn report(proof: &Proof, manifest: Option<String>) -> Report {
+fn report(proof: &Proof) -> Report {
     Report {
         digest: proof.digest().to_string(),
         sameness: proof.sameness().to_owned(),
         bytes: proof.bytes_len(),
         counts: proof.counts().iter().map(|(kind, count)| (kind.clone(), *count)).collect(),
         warnings: proof.warnings().to_vec(),
-        manifest,
+        manifest: None,
+        particulars: None,
     }
 }
 

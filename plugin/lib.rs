@@ -6,9 +6,11 @@
 //! in a unit test and in the simulation.
 
 pub mod config;
+pub mod diff;
 pub mod inspect;
 pub mod model;
 pub mod mutants;
 pub mod policy;
 pub mod routing;
 pub mod snapshot;
+pub mod witness;

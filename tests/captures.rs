@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use holdover_drill::control_plane::HttpControlPlane;
 use holdover_drill::process::{Node, NodeSpec};
-use holdover_plugin::snapshot;
 use holdover_plugin::snapshot::head::Entry;
+use holdover_plugin::snapshot::{self, Trust};
 use holdover_tests::site::{BOUND, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -155,7 +155,7 @@ async fn comes_out_byte_for_byte(name: &str) {
     let site = Site::start().await;
     let (entry, away) = exported(&site, &captured).await;
     let file = site.object(&entry.key).unwrap();
-    let opened = snapshot::verify(&file).unwrap().open().unwrap();
+    let opened = snapshot::verify(&file, &Trust::unasked()).unwrap().open(None).unwrap();
     assert!(opened.into_bytes() == captured, "the snapshot of {name} holds other bytes than were captured");
 
     let document = site.folder().join("document.json");

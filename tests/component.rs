@@ -29,5 +29,9 @@ mod quarantine;
 mod rules;
 #[path = "component/runner.rs"]
 mod runner;
+#[path = "component/storages.rs"]
+mod storages;
 #[path = "component/table.rs"]
 mod table;
+#[path = "component/trust.rs"]
+mod trust;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdover_plugin::config::{self, Format, Strictness};
-use holdover_plugin::model::{Digest, Epoch, Generation, Lineage, Position, UnixMs};
+use holdover_plugin::model::{Epoch, Generation, Lineage, Position, UnixMs};
 use holdover_plugin::snapshot::head::{Entry, Head};
 use holdover_plugin::snapshot::{About, Publication, Snapshot, keys, seal};
 use holdover_plugin_build::Guest;
@@ -155,7 +155,7 @@ async fn publish(seaweed: &SeaweedFs, prefix: &str, configuration: String) {
     let (snapshot, head) = sealed(configuration);
     let key = head.newest(&VERSION.parse().unwrap()).unwrap().key.clone();
     assert_eq!(writer.put_new(&key, Bytes::from(snapshot.into_bytes())).await, Ok(PutNew::Created));
-    assert_eq!(writer.swap(keys::HEAD, None, Bytes::from(head.write().unwrap())).await, Ok(Swap::Swapped));
+    assert_eq!(writer.swap(keys::HEAD, None, Bytes::from(head.lines().unwrap().sign(&[]))).await, Ok(Swap::Swapped));
 }
 
 fn sealed(configuration: String) -> (Snapshot, Head) {
@@ -170,20 +170,8 @@ fn sealed(configuration: String) -> (Snapshot, Head) {
         sealed_at: now,
         sealed_by: "tests/envoy.rs".into(),
     };
-    let snapshot = seal(valid, about).unwrap();
-    let manifest = snapshot.manifest();
-    let file_digest: Digest = snapshot.file_digest();
-    let entry = Entry {
-        epoch: position.epoch,
-        generation: position.generation,
-        key: keys::snapshot(&version, position, file_digest),
-        file_digest,
-        file_bytes: snapshot.bytes().len() as u64,
-        digest: manifest.digest,
-        sameness: manifest.sameness.clone(),
-        counts: manifest.counts.clone(),
-        sealed_at: now,
-    };
+    let snapshot = seal(valid, &about, None).unwrap().sign(&[]).unwrap();
+    let entry = Entry::of(&snapshot, String::new()).unwrap();
     let mut head = Head::first(CLUSTER.parse().unwrap(), lineage);
     (head.epoch, head.generation, head.confirmed_at) = (position.epoch, position.generation, now);
     head.publish(version, entry);

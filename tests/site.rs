@@ -18,7 +18,7 @@ use holdover_drill::upstream::Upstream;
 use holdover_drill::{Expectation, SELDOM, fixture, until};
 use holdover_plugin::model::Digest;
 use holdover_plugin::snapshot::head::{Entry, Head};
-use holdover_plugin::snapshot::keys;
+use holdover_plugin::snapshot::{Trust, keys};
 use holdover_ports::{PutNew, Swap};
 use holdover_storage::{Environment, Opened, PutConfig, StorageUrl};
 use serde_json::Value;
@@ -33,6 +33,8 @@ pub const BOUND: Duration = Duration::from_secs(60);
 
 const EXPORTER: (&str, &str) = ("site-exporter", "site-exporter-secret");
 const IMPORTER: (&str, &str) = ("site-importer", "site-importer-secret");
+/// May GET, and nothing else: no list, no HEAD.
+pub const GETTER: (&str, &str) = ("site-getter", "site-getter-secret");
 const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub struct Site {
@@ -43,7 +45,11 @@ pub struct Site {
 
 impl Site {
     pub async fn start() -> Self {
-        let keys = vec![AccessKey::read_write(EXPORTER.0, EXPORTER.1), AccessKey::read_only(IMPORTER.0, IMPORTER.1)];
+        let keys = vec![
+            AccessKey::read_write(EXPORTER.0, EXPORTER.1),
+            AccessKey::read_only(IMPORTER.0, IMPORTER.1),
+            AccessKey::only_gets(GETTER.0, GETTER.1),
+        ];
         let store = Store::start(StoreOptions { bucket: BUCKET.to_owned(), keys }).await.unwrap();
         let folder = tempfile::Builder::new().prefix("holdover-site-").tempdir().unwrap();
         Self { store, upstream: Upstream::start("site").await.unwrap(), folder }
@@ -101,7 +107,12 @@ impl Site {
     }
 
     pub fn storage(&self) -> String {
-        format!("s3://{BUCKET}/{PREFIX}")
+        self.storage_at(PREFIX)
+    }
+
+    /// Another prefix of the same store is another storage.
+    pub fn storage_at(&self, prefix: &str) -> String {
+        format!("s3://{BUCKET}/{prefix}")
     }
 
     /// Waits until the head names this configuration for this version.
@@ -110,14 +121,31 @@ impl Site {
         let published = until(BOUND, SELDOM, "the publication", async || {
             exporter.still_runs()?;
             let newest = self.head().and_then(|head| head.newest(&VERSION.parse().unwrap()).cloned());
-            Ok(newest.filter(|entry| entry.digest == digest))
+            Ok(newest.filter(|entry| entry.shown.as_ref().is_some_and(|shown| shown.digest == digest)))
         });
         let published = published.await;
         published.unwrap_or_else(|failure| panic!("{failure:#}; it said:\n{}", exporter.log()))
     }
 
+    /// Waits until the head under this prefix gives so many generations; what encryption hides is not asked for.
+    pub async fn generation(&self, exporter: &mut Node, prefix: &str, nth: u64) -> Entry {
+        let what = format!("generation {nth} under {prefix}");
+        let published = until(BOUND, SELDOM, &what, async || {
+            exporter.still_runs()?;
+            let newest = self.head_at(prefix).and_then(|head| head.newest(&VERSION.parse().unwrap()).cloned());
+            Ok(newest.filter(|entry| entry.generation.0 == nth))
+        });
+        let published = published.await;
+        published.unwrap_or_else(|failure| panic!("{failure:#}; the {} said:\n{}", exporter.name(), exporter.log()))
+    }
+
     pub fn head(&self) -> Option<Head> {
-        self.object(keys::HEAD).map(|bytes| Head::read(&bytes).unwrap())
+        self.head_at(PREFIX)
+    }
+
+    pub fn head_at(&self, prefix: &str) -> Option<Head> {
+        let bytes = self.store.get(&format!("{prefix}/{}", keys::HEAD));
+        bytes.map(|bytes| Head::read(&bytes, &Trust::unasked()).unwrap())
     }
 
     /// What is stored under a key within the prefix.
@@ -127,14 +155,28 @@ impl Site {
 
     /// Writes over what is there, as somebody with the exporter's key could.
     pub async fn overwrite(&self, key: &str, bytes: impl Into<Bytes>) {
-        let url = StorageUrl::parse(&self.storage()).unwrap();
+        self.overwrite_at(PREFIX, key, bytes).await;
+    }
+
+    pub async fn overwrite_at(&self, prefix: &str, key: &str, bytes: impl Into<Bytes>) {
+        let url = StorageUrl::parse(&self.storage_at(prefix)).unwrap();
         let environment: Environment = self.environment(EXPORTER).into_iter().collect();
         let Opened { reader, writer } = holdover_storage::open(&url, &environment, PutConfig::default()).await.unwrap();
-        match self.object(key) {
+        match self.store.get(&format!("{prefix}/{key}")) {
             None => assert_eq!(writer.put_new(key, bytes.into()).await.unwrap(), PutNew::Created),
             Some(_) => {
                 let mark = reader.get(key, OBJECT_BYTES_MAX).await.unwrap().etag;
                 assert!(matches!(writer.swap(key, mark.as_ref(), bytes.into()).await.unwrap(), Swap::Swapped));
+            }
+        }
+    }
+
+    /// Every object under one prefix, over what stands under another.
+    pub async fn copy(&self, from: &str, to: &str) {
+        for key in self.store.keys() {
+            if let Some(key) = key.strip_prefix(&format!("{from}/")) {
+                let bytes = self.store.get(&format!("{from}/{key}")).unwrap();
+                self.overwrite_at(to, key, bytes).await;
             }
         }
     }
@@ -168,6 +210,28 @@ pub async fn says(node: &mut Node, parts: &[&str]) -> String {
     });
     let said = said.await;
     said.unwrap_or_else(|failure| panic!("{failure:#}; the {} said:\n{}", node.name(), node.log()))
+}
+
+/// Waits for an event on the node's `/why` page: by its name, and the value of one of its fields.
+pub async fn event(node: &mut Node, name: &str, field: (&str, &str)) -> Value {
+    let what = format!("the event {name} with {field:?}");
+    let seen = until(BOUND, SELDOM, &what, async || {
+        node.still_runs()?;
+        let Ok(page) = node.status_page("/why").await else { return Ok(None) };
+        let why: Value = serde_json::from_slice(&page.body)?;
+        let recent = why["recent"].as_array().into_iter().flatten();
+        Ok(recent.rev().find(|event| event["name"] == name && event["fields"][field.0] == field.1).cloned())
+    });
+    let seen = seen.await;
+    seen.unwrap_or_else(|failure| panic!("{failure:#}; the {} said:\n{}", node.name(), node.log()))
+}
+
+/// How often `/metrics` counts an event.
+pub async fn counted(node: &Node, name: &str) -> u64 {
+    let page = node.status_page("/metrics").await.unwrap();
+    let text = String::from_utf8(page.body.into()).unwrap();
+    let line = format!("holdover_events_total{{name=\"{name}\"}} ");
+    text.lines().find_map(|said| said.strip_prefix(&line)).unwrap_or_else(|| panic!("no {line}in {text}")).parse().unwrap()
 }
 
 /// The sentences of `/why`.

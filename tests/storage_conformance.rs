@@ -1,9 +1,13 @@
-//! One suite for every storage: a folder, the embedded store and SeaweedFS keep the same promises and fail in the same words.
+//! One suite for every storage: a folder, the embedded store and SeaweedFS keep the same promises and fail in the same words. The
+//! reading part (`reading.rs`) also holds for a mirror, and for identities that may only read.
 //!
 //! What only a storage with faults on demand can show stands at the end.
 
 // A test stops at the first thing that is not as it says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "storage_conformance/reading.rs"]
+mod reading;
 
 use std::time::Duration;
 
@@ -33,6 +37,31 @@ async fn the_embedded_store_keeps_every_promise_of_a_storage() {
     let s3 = S3 { endpoint: store.endpoint(), bucket: store.bucket().to_owned() };
     keeps_every_promise(&s3.open(ADMIN).await).await;
     s3.refuses_who_may_not().await;
+    reading::keeps_every_promise(&*s3.open(READER).await.reader, StorageFailureKind::Absent).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_may_only_get_reads_everything_and_hears_that_the_rest_is_absent_or_forbidden() {
+    let store = embedded_with(vec![AccessKey::read_write(ADMIN.0, ADMIN.1), AccessKey::only_gets(READER.0, READER.1)]).await;
+    let s3 = S3 { endpoint: store.endpoint(), bucket: store.bucket().to_owned() };
+    place(&s3.open(ADMIN).await).await;
+    let importer = s3.open(READER).await;
+    reading::keeps_every_promise(&*importer.reader, StorageFailureKind::AbsentOrForbidden).await;
+    let failure = importer.reader.get("holdover/head", BYTES_MAX).await.unwrap_err();
+    expect(&failure, StorageFailureKind::AbsentOrForbidden, "s3:ListBucket");
+    expect(&importer.writer.put_new("forged", Bytes::new()).await.unwrap_err(), StorageFailureKind::Forbidden, "s3:PutObject");
+    let methods = store.requests().into_iter().filter(|request| request.access_key == READER.0 && request.status == Some(200));
+    assert!(methods.map(|request| request.method).all(|method| method == "GET"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mirror_keeps_the_promises_of_reading() {
+    let home = tempfile::tempdir().unwrap();
+    place(&open(&format!("file://{}", home.path().display()), &Environment::new()).await).await;
+    let server = reading::serve(home.path()).await;
+    let url = StorageUrl::parse(&format!("mirror+{server}")).unwrap();
+    let mirror = holdover_storage::open_reader(&url, &Environment::new()).await.unwrap();
+    reading::keeps_every_promise(&*mirror, StorageFailureKind::Absent).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,30 +74,20 @@ async fn seaweedfs_keeps_every_promise_of_a_storage() {
 }
 
 async fn keeps_every_promise(storage: &Opened) {
-    what_is_written_is_read(storage).await;
-    what_is_not_there_is_absent(storage).await;
+    place(storage).await;
+    reading::keeps_every_promise(&*storage.reader, StorageFailureKind::Absent).await;
     an_object_is_created_once(storage).await;
     a_swap_sees_what_it_replaces(storage).await;
     of_many_creators_one_wins(storage).await;
     of_many_swappers_one_wins(storage).await;
-    what_is_too_large_is_not_read(storage).await;
     no_key_leads_out_of_the_storage(storage).await;
 }
 
-async fn what_is_written_is_read(storage: &Opened) {
-    let bodies = [Bytes::new(), Bytes::from_static(b"{}"), Bytes::from(vec![7; 300_000]), Bytes::from((0..=255).collect::<Vec<u8>>())];
-    for (number, body) in bodies.into_iter().enumerate() {
-        let key = format!("read/after/write-{number}");
-        assert_eq!(storage.writer.put_new(&key, body.clone()).await, Ok(PutNew::Created), "{key}");
-        let fetched = storage.reader.get(&key, BYTES_MAX).await.unwrap();
-        assert!(fetched.bytes == body, "{key}: {} bytes came back of {}", fetched.bytes.len(), body.len());
-        assert!(fetched.etag.is_some(), "{key} has no mark");
+/// What the reading part looks for.
+async fn place(storage: &Opened) {
+    for (key, body) in reading::objects() {
+        assert_eq!(storage.writer.put_new(&key, body).await, Ok(PutNew::Created), "{key}");
     }
-}
-
-async fn what_is_not_there_is_absent(storage: &Opened) {
-    let failure = storage.reader.get("no/such/object", BYTES_MAX).await.unwrap_err();
-    expect(&failure, StorageFailureKind::Absent, "no/such/object");
 }
 
 async fn an_object_is_created_once(storage: &Opened) {
@@ -114,16 +133,8 @@ async fn of_many_swappers_one_wins(storage: &Opened) {
     assert_eq!(read(storage, "race/swap").await, format!("writer {}", winners[0]));
 }
 
-async fn what_is_too_large_is_not_read(storage: &Opened) {
-    assert_eq!(storage.writer.put_new("large", Bytes::from(vec![1; 1000])).await, Ok(PutNew::Created));
-    assert_eq!(storage.reader.get("large", 1000).await.unwrap().bytes.len(), 1000);
-    let failure = storage.reader.get("large", 999).await.unwrap_err();
-    expect(&failure, StorageFailureKind::TooLarge, "1000 bytes");
-}
-
 async fn no_key_leads_out_of_the_storage(storage: &Opened) {
     for key in ["../head", "a/../../head", "/head", "a//b", ""] {
-        assert_eq!(storage.reader.get(key, 10).await.unwrap_err().kind, StorageFailureKind::Other, "{key}");
         assert_eq!(storage.writer.put_new(key, Bytes::new()).await.unwrap_err().kind, StorageFailureKind::Other, "{key}");
     }
 }
@@ -231,6 +242,11 @@ async fn a_storage_that_asks_for_a_pause_is_not_asked_again_by_itself() {
     expect(&storage.writer.put_new("head", Bytes::new()).await.unwrap_err(), StorageFailureKind::SlowDown, "503 SlowDown");
     let statuses: Vec<_> = store.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [Some(503), Some(503)]);
+    for (header, seconds) in [("7", 7), ("86400", 300)] {
+        store.faults().slow_down_next_for(2, header);
+        let asked = [storage.reader.get("head", 10).await.unwrap_err(), storage.writer.put_new("head", Bytes::new()).await.unwrap_err()];
+        assert!(asked.iter().all(|failure| failure.retry_after == Some(Duration::from_secs(seconds))), "{asked:?}");
+    }
 }
 
 #[tokio::test]
@@ -286,13 +302,6 @@ async fn tls_that_fails_is_unreachable_and_nothing_was_sent() {
     expect(&storage.reader.get("head", 10).await.unwrap_err(), StorageFailureKind::Unreachable, &https);
     expect(&storage.writer.put_new("head", Bytes::new()).await.unwrap_err(), StorageFailureKind::Unreachable, &https);
     assert_eq!(store.requests(), []);
-}
-
-#[tokio::test]
-async fn who_may_not_list_hears_that_an_object_is_absent_or_forbidden() {
-    let store = embedded_with(vec![AccessKey::read_only(READER.0, READER.1).without_list()]).await;
-    let reader = open(&format!("s3://{}/tests", store.bucket()), &environment(&store.endpoint(), READER)).await;
-    expect(&reader.reader.get("holdover/head", 10).await.unwrap_err(), StorageFailureKind::AbsentOrForbidden, "s3:ListBucket");
 }
 
 #[tokio::test]
@@ -367,12 +376,36 @@ async fn what_rots_in_the_store_and_conditions_that_are_ignored_show_as_they_wou
 }
 
 #[tokio::test]
-async fn put_parameters_go_with_every_write_and_a_folder_refuses_them() {
-    let put = PutConfig::parse(r#"{"ContentType": "application/json", "Metadata": {"team": "edge"}}"#).unwrap();
+async fn put_parameters_go_with_every_write_as_headers_and_a_folder_refuses_them() {
+    let parameters = r#"{"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/holdover", "BucketKeyEnabled": true,
+        "StorageClass": "STANDARD_IA", "Metadata": {"team": "edge"}, "Tagging": "cluster=prod&kind=snapshot"}"#;
+    let put = PutConfig::parse(parameters).unwrap();
     let store = embedded().await;
     let url = StorageUrl::parse(&format!("s3://{}/tests", store.bucket())).unwrap();
-    let writer = holdover_storage::open_writer(&url, &environment(&store.endpoint(), ADMIN), put.clone()).await.unwrap();
-    assert_eq!(writer.put_new("head", Bytes::from_static(b"one")).await, Ok(PutNew::Created));
+    let Opened { reader, writer } = holdover_storage::open(&url, &environment(&store.endpoint(), ADMIN), put.clone()).await.unwrap();
+    let body = |text: &'static str| Bytes::from_static(text.as_bytes());
+    let snapshot = "holdover/snapshots/3.9.1/7-41-0123456789abcdef";
+    assert_eq!(writer.put_new(snapshot, body("sealed")).await, Ok(PutNew::Created));
+    assert_eq!(writer.swap("holdover/head", None, body("one")).await, Ok(Swap::Swapped));
+    let one = reader.get("holdover/head", BYTES_MAX).await.unwrap().etag;
+    assert_eq!(writer.swap("holdover/head", one.as_ref(), body("two")).await, Ok(Swap::Swapped));
+    let expected = [
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "alias/holdover"),
+        ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
+        ("x-amz-storage-class", "STANDARD_IA"),
+        ("x-amz-meta-team", "edge"),
+        ("x-amz-tagging", "cluster=prod&kind=snapshot"),
+    ];
+    let writes = store.writes();
+    assert_eq!(writes.len(), 3, "{writes:?}");
+    for write in &writes {
+        for (name, value) in expected {
+            assert_eq!(write.headers.get(name).map(String::as_str), Some(value), "{name} at {}", write.key);
+        }
+    }
+    let read = store.requests().into_iter().find(|request| request.method == "GET").unwrap();
+    assert!(!read.headers.keys().any(|name| name.starts_with("x-amz-server-side") || name == "authorization"), "{read:?}");
     let home = tempfile::tempdir().unwrap();
     let folder = StorageUrl::parse(&format!("file://{}", home.path().display())).unwrap();
     let sentence = holdover_storage::open_writer(&folder, &Environment::new(), put).await.err().expect("a refusal");

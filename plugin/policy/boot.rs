@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use super::candidate::Candidate;
 use super::capabilities::{Clock, Unanswered};
 use super::events::{Event, Name, Why};
-use super::ladder::{Ladder, Reach};
+use super::ladder::{Ladder, Memory, Next, Reach};
+use super::marks::Marks;
 use super::outage::{self, Board, Dialled};
 use super::quarantine::Attempts;
 use super::state::{Due, State};
@@ -106,6 +106,7 @@ async fn redial<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Outc
         Some(_) => {}
         None => {
             caps.emit(Event::warning(Name::ControlPlaneLost, "The control plane is lost: what is served goes on being served."));
+            Marks::load(caps).await.live(caps, caps.now()).await;
             state.redial_later(caps);
         }
     }
@@ -116,6 +117,9 @@ async fn redial<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Outc
 async fn stop<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Outcome {
     if let Some(digest) = state.settling.take() {
         Attempts::load(caps).await.settle(caps, digest).await;
+    }
+    if facts.connected {
+        Marks::load(caps).await.live(caps, caps.now()).await;
     }
     let standing = facts.serving.clone().map_or_else(|| Standing::Stranded("the node is stopping".into()), Standing::Serving);
     Outcome { wake_after: None, ..state.outcome(caps, standing) }
@@ -129,11 +133,11 @@ async fn climb<C: Importing, F: Future<Output = Dialled<C::Config>>>(
     dialling: &mut Dialling<'_, F>,
     wait: Duration,
 ) -> Outcome {
-    let mut attempts = Attempts::load(caps).await;
+    let mut memory = Memory { attempts: Attempts::load(caps).await, marks: Marks::load(caps).await };
     let mut ladder = Ladder::new(caps, facts, reach(facts, &state), state.failed_climbs == 0);
     let mut wait = Some(wait).filter(|wait| !wait.is_zero());
     loop {
-        let applied = match step(caps, dialling, &mut ladder, &attempts, wait.take()).await {
+        let applied = match step(caps, dialling, &mut ladder, &mut memory, wait.take()).await {
             Step::Delivered(config) => takeover::receive(caps, facts, &mut state, config).await,
             Step::Refused(unanswered) => {
                 refused(caps, facts, &mut state, &unanswered);
@@ -142,7 +146,13 @@ async fn climb<C: Importing, F: Future<Output = Dialled<C::Config>>>(
                 }
                 continue;
             }
-            Step::Candidate(candidate) => takeover::apply_fallback(caps, facts, &mut state, *candidate, &mut attempts).await,
+            Step::Candidate(next) => {
+                if let Err(sentence) = use_token(&mut ladder, &next, &mut memory).await {
+                    caps.emit(Event::alarm(Name::BreakGlassRefused, format!("The break-glass token cannot be used: {sentence}.")));
+                    continue;
+                }
+                takeover::apply_fallback(caps, facts, &mut state, *next, &mut memory).await
+            }
             Step::Top => break,
         };
         if let Applied::Runs(serving) = applied {
@@ -161,7 +171,7 @@ async fn climb<C: Importing, F: Future<Output = Dialled<C::Config>>>(
 enum Step<C: Importing> {
     Delivered(C::Config),
     Refused(Unanswered),
-    Candidate(Box<Candidate<C>>),
+    Candidate(Box<Next<C>>),
     Top,
 }
 
@@ -170,20 +180,28 @@ async fn step<C: Importing, F: Future<Output = Dialled<C::Config>>>(
     caps: &C,
     dialling: &mut Dialling<'_, F>,
     ladder: &mut Ladder<'_, C>,
-    attempts: &Attempts,
+    memory: &mut Memory,
     wait: Option<Duration>,
 ) -> Step<C> {
     let rung = async {
         if let Some(wait) = wait {
             caps.sleep(wait, Why::Climb).await;
         }
-        ladder.next(attempts).await
+        ladder.next(memory).await
     };
     match select(pin!(dialling.next()), pin!(rung)).await {
         Either::Left((Dialled::Delivered(config), _)) => Step::Delivered(config),
         Either::Left((Dialled::Refused(unanswered), _)) => Step::Refused(unanswered),
-        Either::Right((Some(candidate), _)) => Step::Candidate(Box::new(candidate)),
+        Either::Right((Some(next), _)) => Step::Candidate(Box::new(next)),
         Either::Right((None, _)) => Step::Top,
+    }
+}
+
+/// A token is used up on disk before what it let pass is applied.
+async fn use_token<C: Importing>(ladder: &mut Ladder<'_, C>, next: &Next<C>, memory: &mut Memory) -> Result<(), String> {
+    match (next.by_token, next.candidate.published()) {
+        (true, Some(published)) => ladder.break_glass(memory, published).await,
+        (true, None) | (false, _) => Ok(()),
     }
 }
 
@@ -191,7 +209,7 @@ async fn step<C: Importing, F: Future<Output = Dialled<C::Config>>>(
 fn top<C: Importing>(caps: &C, mut state: State, ladder: &Ladder<'_, C>) -> Outcome {
     // A storage that asked for a pause gets a wide one at once.
     state.failed_climbs = (state.failed_climbs + 1).max(if ladder.slow_down { SLOW_DOWN_CLIMBS } else { 0 });
-    let again = backoff::climb(state.failed_climbs, caps.random());
+    let again = backoff::climb(state.failed_climbs, caps.random()) + ladder.retry_after;
     state.set(Due::Climb, caps, Some(again));
     if state.until(Due::Dial, caps).is_none_or(|left| left.is_zero()) {
         state.redial_later(caps);

@@ -7,10 +7,12 @@
 // No `Send` bound is wanted on these futures: the guests are single-threaded, and the host runs the component, not these.
 #![allow(async_fn_in_trait)]
 
+use std::fmt;
 use std::time::Duration;
 
 use super::events::{Event, Why};
-use crate::model::UnixMs;
+use crate::model::{Digest, UnixMs};
+use crate::snapshot::{PayloadKey, Purpose, Signature, Wrapping};
 
 /// Bytes that the world holds.
 pub trait Body {
@@ -124,6 +126,14 @@ pub struct StorageFailure {
     pub kind: StorageFailureKind,
     /// For the operator: the setting, its value and the fix. Holds no secret.
     pub detail: String,
+    /// How long the storage asks to be left alone, when it says.
+    pub retry_after: Option<Duration>,
+}
+
+impl StorageFailure {
+    pub fn new(kind: StorageFailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), retry_after: None }
+    }
 }
 
 /// "Not there", "not allowed" and "could not look" are different answers (all-06).
@@ -165,6 +175,8 @@ pub enum Slot {
     Settled,
     /// Which digests were being started with (boot-15).
     Attempts,
+    /// How far this node has come, so that nothing older is taken (boot-07).
+    Marks,
 }
 
 pub enum Keep<'a, O> {
@@ -182,6 +194,44 @@ pub trait Opening: Held {
     /// The host's own gate (host-01): verifies and opens natively what the policy already verified, and makes a configuration
     /// of it. `Err` is a sentence.
     async fn open(&self, object: &Self::Object) -> Result<Self::Config, String>;
+
+    /// Makes a configuration of a plain object in Kong's documented place: only where the host, too, knows no key (export-13).
+    async fn adopt(&self, object: &Self::Object) -> Result<Self::Config, String>;
+}
+
+/// Private keys that open. They never cross the interface.
+pub trait Unsealing {
+    /// The payload's key of an age header and nonce, if one of this node's identities is among the recipients.
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotUnwrapped {
+    /// This node has no identity.
+    NoIdentity,
+    /// It is for others.
+    ForOthers,
+    /// The header is none, or was tampered with; a sentence.
+    Damaged(String),
+}
+
+impl fmt::Display for NotUnwrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoIdentity => f.write_str("it is encrypted, and this node has no holdover_identity"),
+            Self::ForOthers => f.write_str("it is encrypted to others: holdover_identity is none of its recipients"),
+            Self::Damaged(why) => write!(f, "its encryption header is damaged: {why}"),
+        }
+    }
+}
+
+/// Private keys that sign, and public ones to encrypt to.
+pub trait Sealing {
+    /// One signature per signing key; none without one.
+    async fn sign(&self, purpose: Purpose, digest: Digest) -> Result<Vec<Signature>, String>;
+
+    /// A payload key of its own for each call, wrapped for the recipients; `None` without any.
+    async fn wrap(&self) -> Result<Option<Wrapping>, String>;
 }
 
 pub trait Gateway: Held {
@@ -220,11 +270,17 @@ pub trait Events {
 }
 
 /// What a node needs to get and keep a configuration. There is no write to the storage in it (boot-12).
-pub trait Importing: ControlPlane + StorageRead + Cache + Bundle + Opening + Gateway + Schemas + Clock + Random + Events {}
+pub trait Importing:
+    ControlPlane + StorageRead + Cache + Bundle + Opening + Unsealing + Gateway + Schemas + Clock + Random + Events
+{
+}
 
-impl<T> Importing for T where T: ControlPlane + StorageRead + Cache + Bundle + Opening + Gateway + Schemas + Clock + Random + Events {}
+impl<T> Importing for T where
+    T: ControlPlane + StorageRead + Cache + Bundle + Opening + Unsealing + Gateway + Schemas + Clock + Random + Events
+{
+}
 
 /// What a backup node needs to publish.
-pub trait Exporting: StorageRead + StorageWrite + Schemas + Clock + Random + Events {}
+pub trait Exporting: StorageRead + StorageWrite + Sealing + Schemas + Clock + Random + Events {}
 
-impl<T> Exporting for T where T: StorageRead + StorageWrite + Schemas + Clock + Random + Events {}
+impl<T> Exporting for T where T: StorageRead + StorageWrite + Sealing + Schemas + Clock + Random + Events {}

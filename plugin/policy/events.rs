@@ -53,6 +53,10 @@ names! {
     /// The control plane is back and its configuration took over.
     Rejoined = "rejoined",
     RungFailed = "rung-failed",
+    /// A storage's head is not believed; the field `reason` says why.
+    HeadRefused = "head-refused",
+    /// Storages tell two stories, and nothing says which is this node's.
+    TwoLineages = "two-lineages",
     RungEmpty = "rung-empty",
     SnapshotSkipped = "snapshot-skipped",
     ConfigApplied = "config-applied",
@@ -64,6 +68,12 @@ names! {
     CacheKept = "cache-kept",
     CacheNotKept = "cache-not-kept",
     CacheSetAside = "cache-set-aside",
+    /// What this node will not go below can no longer be written or read.
+    MarksLost = "marks-lost",
+    BreakGlassUsed = "break-glass-used",
+    BreakGlassRefused = "break-glass-refused",
+    /// What a configuration in fallback cannot give (boot-16).
+    NeedsControlPlane = "needs-control-plane",
     Stranded = "stranded",
     Stale = "stale",
     ExportHeld = "export-held",
@@ -85,6 +95,8 @@ pub enum Why {
     SecondTry,
     Redial,
     FirstFetch,
+    /// For the heads of the other storages, once one has answered.
+    OtherHeads,
     Climb,
     /// Of a policy that is not this one.
     Other,
@@ -97,13 +109,14 @@ impl Why {
             Self::SecondTry => "second-try",
             Self::Redial => "redial",
             Self::FirstFetch => "first-fetch",
+            Self::OtherHeads => "other-heads",
             Self::Climb => "climb",
             Self::Other => "other",
         }
     }
 
     pub fn from_text(text: &str) -> Self {
-        let known = [Self::GiveUp, Self::SecondTry, Self::Redial, Self::FirstFetch, Self::Climb];
+        let known = [Self::GiveUp, Self::SecondTry, Self::Redial, Self::FirstFetch, Self::OtherHeads, Self::Climb];
         known.into_iter().find(|why| why.as_str() == text).unwrap_or(Self::Other)
     }
 }

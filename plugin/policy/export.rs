@@ -7,7 +7,9 @@
 //! Body first, head second: a crash between leaves litter, never a lie (export-08). This is the rule for one exporter: there is no
 //! election, and whoever finds a later epoch than its own in the head stands by.
 
+mod kong_place;
 mod publish;
+mod sealing;
 mod state;
 
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config::Format;
-use crate::model::{Cluster, Digest, GatewayVersion, Position, VersionRule};
+use crate::model::{Cluster, Digest, GatewayVersion, Generation, Lineage, Position, VersionRule};
+use crate::snapshot::Trust;
 
 /// What holds while an episode runs.
 #[derive(Clone, Debug)]
@@ -43,6 +44,68 @@ pub struct Settings {
     pub settle: Duration,
     /// How old a head may be before it is reported. Default 24 h.
     pub staleness_warn: Duration,
+    /// How old a head may be at most. Default 7 d.
+    pub head_age_max: Duration,
+    pub on_stale: OnStale,
+    /// A cache that was kept or confirmed longer ago comes after the storages. `None`: it never does.
+    pub cache_age_max: Option<Duration>,
+    /// Who may seal what this node takes from outside. Empty: nobody is asked for a signature.
+    pub trusted: Trust,
+    /// Who may break glass.
+    pub operators: Trust,
+    /// Whether this node can open what is encrypted to it.
+    pub has_identity: bool,
+    /// By which keys and for whom this node seals; empty when neither. A change of it is a change of what is published.
+    pub sealed_as: String,
+    /// Whether Kong's documented place is written, too (export-13).
+    pub kong_layout: bool,
+    /// What a node without a mark does not go below.
+    pub min_generation: Generation,
+    /// The lineage that the operator accepts, whatever this node remembers.
+    pub accept_lineage: Option<Lineage>,
+    /// The text of a break-glass token.
+    pub break_glass: Option<String>,
+}
+
+impl Settings {
+    /// With every default of the rules.
+    pub fn new(cluster: Cluster, gateway_version: GatewayVersion, format: Format) -> Self {
+        const HOUR: Duration = Duration::from_secs(3600);
+        Self {
+            cluster,
+            gateway_version,
+            format,
+            version_rule: VersionRule::default(),
+            node: "node".into(),
+            import: true,
+            storages: Vec::new(),
+            on_refusal: OnRefusal::default(),
+            give_up: Duration::from_secs(10),
+            first_fetch_jitter: Duration::ZERO,
+            export_delay: Duration::from_secs(60),
+            settle: Duration::from_secs(60),
+            staleness_warn: 24 * HOUR,
+            head_age_max: 7 * 24 * HOUR,
+            on_stale: OnStale::default(),
+            cache_age_max: None,
+            trusted: Trust::default(),
+            operators: Trust::default(),
+            has_identity: false,
+            sealed_as: String::new(),
+            kong_layout: false,
+            min_generation: Generation::default(),
+            accept_lineage: None,
+            break_glass: None,
+        }
+    }
+}
+
+/// What a head older than the maximum age means (boot-13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStale {
+    #[default]
+    Warn,
+    Refuse,
 }
 
 /// What a node without cache does when the control plane refuses it (boot-02).

@@ -11,16 +11,20 @@
 
 pub mod backoff;
 pub mod boot;
+pub mod break_glass;
 pub mod candidate;
 pub mod capabilities;
 pub mod events;
 pub mod export;
 pub mod facts;
 pub mod ladder;
+pub mod legacy;
+pub mod locate;
+pub mod marks;
 pub mod outage;
 pub mod quarantine;
 pub mod state;
 pub mod takeover;
 
 pub use capabilities::{Exporting, Importing};
-pub use facts::{ExportOutcome, Facts, OnRefusal, Origin, Outcome, Serving, Settings, Standing};
+pub use facts::{ExportOutcome, Facts, OnRefusal, OnStale, Origin, Outcome, Serving, Settings, Standing};

@@ -12,7 +12,7 @@ use super::capabilities::{Cache, Events, Keep, Slot};
 use super::events::{Event, Name};
 use crate::model::Digest;
 use crate::mutants::{Mutant, active};
-use crate::snapshot::{read_lines, write_lines};
+use crate::snapshot::{read_own_lines, write_own_lines};
 
 const UNSETTLED_STARTS_MAX: u32 = 2;
 
@@ -31,7 +31,7 @@ impl Attempts {
             Ok(Some(object)) => super::candidate::read_body(&object).await,
             Err(sentence) => Err(sentence),
         };
-        let read = found.and_then(|bytes| read_lines(&bytes).map_err(|refusal| refusal.to_string()));
+        let read = found.and_then(|bytes| read_own_lines(&bytes).map_err(|refusal| refusal.to_string()));
         match read {
             Ok(attempts) => attempts,
             Err(sentence) => {
@@ -57,7 +57,7 @@ impl Attempts {
     }
 
     async fn store<C: Cache + Events>(&self, caps: &C) {
-        let written = match write_lines(self) {
+        let written = match write_own_lines(self) {
             Ok(bytes) => caps.write(Slot::Attempts, Vec::new(), Keep::Bytes(bytes)).await,
             Err(sentence) => Err(sentence),
         };

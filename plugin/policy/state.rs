@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::backoff::millis;
 use super::capabilities::{Clock, Random};
 use super::{Outcome, Standing, backoff};
 use crate::model::Digest;
@@ -71,8 +72,4 @@ impl State {
             Due::Settle => &mut self.settle_due,
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,13 +4,16 @@
 use super::candidate::{self, Candidate, Source};
 use super::capabilities::{Keep, NotApplied, Slot};
 use super::events::{Event, Name};
+use super::ladder::{Memory, Next};
+use super::marks::Marks;
 use super::quarantine::Attempts;
 use super::state::{Due, State};
 use super::{Facts, Importing, Origin, Outcome, Serving, Standing};
+use crate::config::{Proof, ValidConfig, needs};
 use crate::model::Digest;
 use crate::mutants::{Mutant, active};
-use crate::snapshot::cached::{self, CachedOrigin, Header};
-use crate::snapshot::{self, About, seal};
+use crate::snapshot::cached::{self, CachedOrigin, Found, Header};
+use crate::snapshot::{About, Snapshot, seal};
 
 /// Whether the gateway runs it.
 pub enum Applied {
@@ -20,25 +23,36 @@ pub enum Applied {
 }
 
 /// Applies a candidate of the ladder, with its digest noted on disk meanwhile (boot-15).
-pub async fn apply_fallback<C: Importing>(
-    caps: &C,
-    facts: &Facts,
-    state: &mut State,
-    candidate: Candidate<C>,
-    attempts: &mut Attempts,
-) -> Applied {
+pub async fn apply_fallback<C: Importing>(caps: &C, facts: &Facts, state: &mut State, next: Next<C>, memory: &mut Memory) -> Applied {
+    let Next { candidate, by_token } = next;
     let digest = candidate.proof().digest();
-    attempts.begin(caps, digest).await;
+    let published = candidate.published().cloned();
+    let lacking = needs::sentences(candidate.needs(), caps.now());
+    memory.attempts.begin(caps, digest).await;
     let applied = apply(caps, facts, candidate).await;
     match &applied {
         Applied::Runs(_) => {
             state.settling = Some(digest);
             state.set(Due::Settle, caps, Some(facts.settings.settle));
+            if let Some(published) = &published {
+                memory.marks.applied(caps, published, digest, by_token).await;
+            }
+            say_needs(caps, lacking);
         }
         // The gateway said no and lives: that is not a start it did not survive.
-        Applied::NotThis(_) => attempts.settle(caps, digest).await,
+        Applied::NotThis(_) => memory.attempts.settle(caps, digest).await,
     }
     applied
+}
+
+/// What the fallback cannot give is said (boot-16).
+fn say_needs<C: Importing>(caps: &C, lacking: Vec<String>) {
+    if active(Mutant::SaysNothingOfNeeds) {
+        return;
+    }
+    for sentence in lacking {
+        caps.emit(Event::warning(Name::NeedsControlPlane, format!("Until the control plane is back: {sentence}.")));
+    }
 }
 
 /// What the control plane delivered replaces what is served, in one step, unless it is the same (boot-11).
@@ -64,6 +78,7 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
         );
         return Applied::Runs(Serving { origin: Origin::ControlPlane, position: None, ..serving.clone() });
     }
+    Marks::load(caps).await.live(caps, caps.now()).await;
     let replaced_fallback = facts.serving.as_ref().is_some_and(|serving| serving.origin != Origin::ControlPlane);
     let applied = apply(caps, facts, candidate).await;
     if let Applied::Runs(serving) = &applied {
@@ -84,6 +99,7 @@ pub async fn settle<C: Importing>(caps: &C, state: &mut State) {
     state.set(Due::Settle, caps, None);
     let Some(digest) = state.settling.take() else { return };
     Attempts::load(caps).await.settle(caps, digest).await;
+    Marks::load(caps).await.settled(caps, digest).await;
     match keep_settled(caps, digest).await {
         Ok(()) => caps.emit(Event::info(Name::ConfigSettled, "The configuration ran for the settle time.").with("digest", digest)),
         Err(sentence) => caps.emit(Event::alarm(Name::CacheNotKept, format!("The settled configuration is not kept: {sentence}."))),
@@ -94,9 +110,8 @@ pub async fn settle<C: Importing>(caps: &C, state: &mut State) {
 async fn keep_settled<C: Importing>(caps: &C, digest: Digest) -> Result<(), String> {
     let entry = caps.read(Slot::Applied).await?.ok_or("nothing was kept when it was applied")?;
     let file = candidate::read_body(&entry).await?;
-    let cached = cached::unwrap(&file).and_then(|cached| snapshot::verify(cached.snapshot));
-    let kept = cached.map_err(|refusal| refusal.to_string())?.manifest().digest;
-    if kept != digest {
+    let kept = cached::unwrap(&file).map_err(|refusal| refusal.to_string())?;
+    if kept.header.found.digest() != digest {
         return Err("the cache holds another one".into());
     }
     caps.write(Slot::Settled, Vec::new(), Keep::Object(&entry)).await
@@ -141,28 +156,20 @@ async fn apply<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) -
 /// Losing the cache loses no traffic, so a failure is an alarm and nothing more.
 async fn keep<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) {
     let kept = match candidate.into_source() {
-        Source::Cached(Slot::Applied | Slot::Attempts, _) => return,
+        (Source::Cached(Slot::Applied | Slot::Attempts | Slot::Marks, _), _) => return,
         // What the other slot holds was passed over; it must not be taken for this one when this one settles.
-        Source::Cached(Slot::Settled, entry) => caps.write(Slot::Applied, Vec::new(), Keep::Object(&entry)).await,
-        Source::Sealed(object) => match front(caps, CachedOrigin::Storage) {
+        (Source::Cached(Slot::Settled, entry), _) => caps.write(Slot::Applied, Vec::new(), Keep::Object(&entry)).await,
+        (Source::Sealed(object, file_digest), proof) => match front(caps, CachedOrigin::Storage, file_digest, proof) {
             Ok(front) => caps.write(Slot::Applied, front, Keep::Object(&object)).await,
             Err(sentence) => Err(sentence),
         },
-        Source::Delivered(valid) => {
-            let now = caps.now();
-            let about = About {
-                cluster: facts.settings.cluster.clone(),
-                gateway_version: facts.settings.gateway_version.clone(),
-                publication: None,
-                captured_at: now,
-                sealed_at: now,
-                sealed_by: facts.settings.node.clone(),
-            };
-            match front(caps, CachedOrigin::ControlPlane).and_then(|front| Ok((front, seal(valid, about)?))) {
-                Ok((front, snapshot)) => caps.write(Slot::Applied, front, Keep::Bytes(snapshot.into_bytes())).await,
+        (Source::Plain(valid, origin), proof) => match own(caps, facts, valid) {
+            Ok(snapshot) => match front(caps, origin, snapshot.file_digest(), proof) {
+                Ok(front) => caps.write(Slot::Applied, front, Keep::Bytes(snapshot.into_bytes())).await,
                 Err(sentence) => Err(sentence),
-            }
-        }
+            },
+            Err(sentence) => Err(sentence),
+        },
     };
     match kept {
         Ok(()) => caps.emit(Event::info(Name::CacheKept, "The configuration is in the cache.")),
@@ -174,8 +181,22 @@ async fn keep<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) {
     }
 }
 
-fn front<C: Importing>(caps: &C, origin: CachedOrigin) -> Result<Vec<u8>, String> {
-    cached::wrap(&Header { origin, kept_at: caps.now() })
+/// For this node's cache only: nobody signs it.
+fn own<C: Importing>(caps: &C, facts: &Facts, valid: ValidConfig) -> Result<Snapshot, String> {
+    let now = caps.now();
+    let about = About {
+        cluster: facts.settings.cluster.clone(),
+        gateway_version: facts.settings.gateway_version.clone(),
+        publication: None,
+        captured_at: now,
+        sealed_at: now,
+        sealed_by: facts.settings.node.clone(),
+    };
+    seal(valid, &about, None)?.sign(&[])
+}
+
+fn front<C: Importing>(caps: &C, origin: CachedOrigin, file_digest: Digest, proof: Proof) -> Result<Vec<u8>, String> {
+    cached::wrap(&Header { origin, kept_at: caps.now(), found: Found::now(file_digest, proof) })
 }
 
 fn say_warnings<C: Importing>(caps: &C, candidate: &Candidate<C>) {

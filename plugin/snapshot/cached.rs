@@ -1,8 +1,9 @@
-//! A cache entry: a snapshot's bytes as they are, behind a header that says where they came from (boot-03).
+//! A cache entry: a snapshot's bytes as they are, behind a header that says where they came from (boot-03) and what was found of
+//! them, so that an unchanged configuration is not looked through again at every start.
 //!
 //! ```text
 //! 0   8  magic "HOLDCACH"
-//! 8   2  format number: 0
+//! 8   2  format number: 1
 //! 10  4  header length H
 //! 14  H  header, JSON
 //!    32  BLAKE3-256 of everything before
@@ -11,19 +12,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
 use super::layout::{split, take};
+use super::{FORMAT, Refusal};
+use crate::config::{Proof, VALIDATOR};
 use crate::model::{Digest, UnixMs};
+use crate::witness::{Station, passed};
 
 const MAGIC: &[u8; 8] = b"HOLDCACH";
-const FORMAT: u16 = 0;
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+const HEADER_BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Header {
     pub origin: CachedOrigin,
     pub kept_at: UnixMs,
+    pub found: Found,
 }
 
 /// Who sealed the snapshot in a cache entry.
@@ -34,12 +36,40 @@ pub enum CachedOrigin {
     Storage,
     /// This node, of what its control plane delivered.
     ControlPlane,
+    /// This node, of what it found in Kong's documented place (export-13).
+    KongPlace,
+}
+
+/// What a validator found of the snapshot behind the header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Which validator it was: another one's word does not count.
+    validator: String,
+    /// Of the snapshot file that it looked into.
+    file_digest: Digest,
+    proof: Proof,
 }
 
 #[derive(Debug)]
 pub struct Cached<'a> {
     pub header: Header,
     pub snapshot: &'a [u8],
+}
+
+impl Found {
+    pub fn now(file_digest: Digest, proof: Proof) -> Self {
+        Self { validator: VALIDATOR.to_owned(), file_digest, proof }
+    }
+
+    /// Of the configuration inside.
+    pub fn digest(&self) -> Digest {
+        self.proof.digest()
+    }
+
+    /// What is still known of this snapshot, if this very validator looked into this very file.
+    pub fn covers(self, file_digest: Digest) -> Option<Proof> {
+        (self.validator == VALIDATOR && self.file_digest == file_digest).then_some(self.proof)
+    }
 }
 
 /// The bytes that go in front of the snapshot.
@@ -74,6 +104,7 @@ pub fn unwrap(file: &[u8]) -> Result<Cached<'_>, Refusal> {
     if Digest::of(file.get(..front_len).unwrap_or_default()).as_bytes() != digest {
         return Err(Refusal::Corrupt);
     }
+    passed(Station::Parse);
     let header = serde_json::from_slice(header).map_err(|error| Refusal::Unreadable(format!("header, {error}")))?;
     Ok(Cached { header, snapshot: rest })
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Refusal, read_lines, write_lines};
+use super::lines::{UnsignedLines, read_lines};
+use super::signature::{KeyId, Purpose, Trust};
+use super::{Encryption, FORMAT, Particulars, Refusal, Snapshot, keys};
 use crate::model::{Cluster, Digest, Epoch, GatewayVersion, Generation, Lineage, Position, UnixMs};
 
 pub const HEAD_BYTES_MAX: u64 = 1024 * 1024;
 /// How many generations the head lists per gateway version.
 pub const HISTORY_MAX: usize = 20;
-const FORMAT: u16 = 0;
 
+/// Members that this version does not know are passed over: what must not be passed over raises the format's number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Head {
     format: u16,
     pub cluster: Cluster,
@@ -32,15 +33,19 @@ pub struct Head {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct View {
+    /// The generation that a new node takes; older ones stand behind it.
+    pub good: Option<Position>,
+    /// Published, and still to prove itself (export-10).
+    pub candidate: Option<Position>,
+    /// What the operator wants taken whatever is newer (export-09).
+    pub pinned: Option<Position>,
     /// Newest first, at most [`HISTORY_MAX`].
     pub history: Vec<Entry>,
 }
 
 /// One published generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Entry {
     pub epoch: Epoch,
     pub generation: Generation,
@@ -48,11 +53,21 @@ pub struct Entry {
     /// Of the snapshot file.
     pub file_digest: Digest,
     pub file_bytes: u64,
-    /// Of the configuration inside.
+    pub sealed_at: UnixMs,
+    /// By which keys, for whom: a change of either is a change (export-05). Empty: neither signed nor encrypted.
+    pub sealed_as: String,
+    /// What encryption hides.
+    pub shown: Option<Shown>,
+    /// With encryption: equal for two generations exactly when they configure the same, and to be made by the signer only.
+    pub sameness_tag: Option<Digest>,
+}
+
+/// What the head of an unencrypted history says of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
     pub digest: Digest,
     pub sameness: String,
     pub counts: BTreeMap<String, u64>,
-    pub sealed_at: UnixMs,
 }
 
 impl Head {
@@ -70,31 +85,71 @@ impl Head {
         }
     }
 
-    pub fn read(file: &[u8]) -> Result<Self, Refusal> {
-        let head: Self = read_lines(file)?;
+    pub fn read(file: &[u8], trust: &Trust) -> Result<Self, Refusal> {
+        Self::read_signed(file, trust).map(|(head, _)| head)
+    }
+
+    /// And whose signature was believed, if one was asked for.
+    pub fn read_signed(file: &[u8], trust: &Trust) -> Result<(Self, Option<KeyId>), Refusal> {
+        let (head, signer) = read_lines::<Self>(file, Purpose::Head, trust)?;
         if head.format != FORMAT {
             return Err(Refusal::UnknownFormat(head.format));
         }
-        Ok(head)
+        Ok((head, signer))
     }
 
-    pub fn write(&self) -> Result<Vec<u8>, String> {
-        write_lines(self)
+    pub fn lines(&self) -> Result<UnsignedLines, String> {
+        UnsignedLines::of(self)
+    }
+
+    /// Where its last writer stood.
+    pub fn position(&self) -> Position {
+        Position { epoch: self.epoch, generation: self.generation }
     }
 
     pub fn newest(&self, version: &GatewayVersion) -> Option<&Entry> {
         self.views.get(version)?.history.first()
     }
 
-    /// Puts a generation in front of its version's history and lets the oldest go.
+    /// Puts a generation in front of its version's history and lets the oldest go. It is good at once.
     pub fn publish(&mut self, version: GatewayVersion, entry: Entry) {
-        let history = &mut self.views.entry(version).or_default().history;
-        history.insert(0, entry);
-        history.truncate(HISTORY_MAX);
+        let view = self.views.entry(version).or_default();
+        view.good = Some(entry.position());
+        view.history.insert(0, entry);
+        view.history.truncate(HISTORY_MAX);
+    }
+}
+
+impl View {
+    /// What a new node may take, in this order: the pinned one, then the good one and what stands behind it.
+    pub fn offered(&self) -> impl Iterator<Item = &Entry> {
+        let pinned = self.history.iter().filter(|entry| Some(entry.position()) == self.pinned);
+        let good = self.history.iter().filter(|entry| Some(entry.position()) <= self.good && Some(entry.position()) != self.pinned);
+        pinned.chain(good)
     }
 }
 
 impl Entry {
+    /// What a head says of a snapshot; `None` for one that was sealed for no storage.
+    pub fn of(snapshot: &Snapshot, sealed_as: String) -> Option<Self> {
+        let manifest = snapshot.manifest();
+        let position = manifest.position()?;
+        let file_digest = snapshot.file_digest();
+        let Particulars { digest, sameness, counts, .. } = snapshot.particulars();
+        let shown = Shown { digest: *digest, sameness: sameness.clone(), counts: counts.clone() };
+        Some(Self {
+            epoch: position.epoch,
+            generation: position.generation,
+            key: keys::snapshot(&manifest.gateway_version, position, file_digest),
+            file_digest,
+            file_bytes: snapshot.bytes().len() as u64,
+            sealed_at: manifest.sealed_at,
+            sealed_as,
+            shown: Some(shown).filter(|_| manifest.encryption == Encryption::None),
+            sameness_tag: None,
+        })
+    }
+
     pub fn position(&self) -> Position {
         Position { epoch: self.epoch, generation: self.generation }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::signature::KeyId;
 use crate::model::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +19,25 @@ pub enum Refusal {
     Corrupt,
     /// Intact, and its manifest, head or header still cannot be read; the text says where.
     Unreadable(String),
-    /// It is encrypted, or carries signatures, and this format has neither.
-    NotPlain,
-    /// The body does not decompress to what the manifest says.
+    /// A line that is neither content, signature nor digest.
+    UnknownLine,
+    /// Keys are trusted, and nobody signed it.
+    Unsigned,
+    /// Signed, by nobody who is trusted here: a stranger, or a key that was retired.
+    UntrustedSigner(Vec<KeyId>),
+    /// It claims a trusted key, and its signature is not of that key.
+    BadSignature(KeyId),
+    /// An operator's word without a key to know operators by.
+    NoOperatorKeys,
+    /// It is to be an age file and is none.
+    NotEncrypted,
+    /// Encrypted, and no key was had to open it with.
+    NoKey,
+    /// Encrypted, and the key does not open it.
+    Undecryptable,
+    /// The body does not decompress to what its particulars say.
     BodyMismatch,
-    /// The configuration inside has another digest than its manifest says.
+    /// The configuration inside has another digest than its particulars say.
     DigestMismatch { said: Digest, found: Digest },
 }
 
@@ -36,7 +51,14 @@ impl Refusal {
             Self::OutOfBounds(_) => "out-of-bounds",
             Self::Corrupt => "corrupt",
             Self::Unreadable(_) => "unreadable",
-            Self::NotPlain => "not-plain",
+            Self::UnknownLine => "unknown-line",
+            Self::Unsigned => "unsigned",
+            Self::UntrustedSigner(_) => "untrusted-signer",
+            Self::BadSignature(_) => "bad-signature",
+            Self::NoOperatorKeys => "no-operator-keys",
+            Self::NotEncrypted => "not-encrypted",
+            Self::NoKey => "no-key",
+            Self::Undecryptable => "undecryptable",
             Self::BodyMismatch => "body-mismatch",
             Self::DigestMismatch { .. } => "digest-mismatch",
         }
@@ -47,15 +69,30 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOurs => f.write_str("it is not a file of Holdover"),
-            Self::UnknownFormat(number) => write!(f, "it has format {number}; this version reads format {}", super::layout::FORMAT),
+            Self::UnknownFormat(0) => f.write_str(
+                "it has format 0, which no released version wrote or reads: let the backup node publish into an empty prefix once more",
+            ),
+            Self::UnknownFormat(number) => {
+                write!(f, "it has format {number}, and this version reads format {}: update this node", super::FORMAT)
+            }
             Self::Torn => f.write_str("it is torn: its length is not what it says itself"),
             Self::OutOfBounds(what) => write!(f, "its {what} is beyond what is believed"),
             Self::Corrupt => f.write_str("it is corrupt: its bytes are not those that were sealed"),
             Self::Unreadable(why) => write!(f, "it is intact, and cannot be read: {why}"),
-            Self::NotPlain => f.write_str("it is signed or encrypted, which format 0 does not know"),
-            Self::BodyMismatch => f.write_str("its body does not decompress to what its manifest says"),
+            Self::UnknownLine => f.write_str("it has a line that is neither content, signature nor digest"),
+            Self::Unsigned => f.write_str("nobody signed it, and holdover_trusted_keys asks for a signature"),
+            Self::UntrustedSigner(keys) => {
+                let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+                write!(f, "it is signed with {}, which is not trusted here (any more)", keys.join(", "))
+            }
+            Self::BadSignature(key) => write!(f, "its signature is not of the key {key} that it names: somebody changed it"),
+            Self::NoOperatorKeys => f.write_str("it is an operator's word, and holdover_operator_keys names no operator"),
+            Self::NotEncrypted => f.write_str("its body is to be an age file and is none"),
+            Self::NoKey => f.write_str("it is encrypted, and this node has no holdover_identity to open it with"),
+            Self::Undecryptable => f.write_str("it is encrypted, and the key does not open it"),
+            Self::BodyMismatch => f.write_str("its body does not decompress to what it says itself"),
             Self::DigestMismatch { said, found } => {
-                write!(f, "its configuration has digest {}, its manifest says {}", found.short(), said.short())
+                write!(f, "its configuration has digest {}, and it says {}", found.short(), said.short())
             }
         }
     }

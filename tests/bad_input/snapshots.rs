@@ -88,7 +88,7 @@ async fn the_snapshot_of_another_cluster_is_named_with_both_clusters() {
     ends_on_sigterm(&mut blue).await;
     let mut head = site.head().unwrap();
     head.cluster = CLUSTER.parse().unwrap();
-    site.overwrite(keys::HEAD, head.write().unwrap()).await;
+    site.overwrite(keys::HEAD, head.lines().unwrap().sign(&[])).await;
 
     let control_plane = away("").await;
     let mut node = Node::spawn(&site.importer("new-node", &control_plane).with_builtin_gateway().unwrap()).unwrap();

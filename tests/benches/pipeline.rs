@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release --bin holdover
-//! cargo bench --bench pipeline [-- --quick] [episodes] [ready] [recovery]
+//! cargo bench --bench pipeline [-- --quick] [episodes] [sealed] [ready] [recovery]
 //! ```
 //! A harness of our own: a document of 100 MB needs few rounds, both sides must take turns, and processes are part of it. It prints
 //! Markdown. An aim that is missed is said and does not fail the run; what does not work at all does.
@@ -22,10 +22,12 @@ mod native;
 mod ready;
 #[path = "pipeline/recovery.rs"]
 mod recovery;
+#[path = "pipeline/sealed.rs"]
+mod sealed;
 
 use std::process::ExitCode;
 
-const SECTIONS: [&str; 3] = ["episodes", "ready", "recovery"];
+const SECTIONS: [&str; 4] = ["episodes", "sealed", "ready", "recovery"];
 
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     for section in SECTIONS.iter().filter(|section| wanted(section)) {
         match *section {
             "episodes" => episodes::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
+            "sealed" => sealed::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
             "ready" => ready::bench(),
             _recovery => whole = recovery::bench(if quick { &recovery::QUICK } else { &recovery::WHOLE }),
         }

@@ -7,7 +7,7 @@ use holdover_plugin::policy::{Origin, Standing};
 use holdover_ports::{Name, Severity, Slot};
 use holdover_tests::virtual_world::{Act, Behaviour, World, documents};
 
-use crate::node::{Stage, world_with};
+use crate::node::{Stage, settled_once, world_with};
 use crate::rules::rule;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -137,14 +137,4 @@ async fn boot_10_losing_the_control_plane_never_makes_a_serving_node_unready(sta
         node.run_for(HOUR / 60).await;
         node.assert_serves(&live, Origin::ControlPlane);
     }
-}
-
-/// A world in which a node got this from the storage, ran it until it settled, and stopped.
-async fn settled_once(stage: &Stage, document: &[u8]) -> World {
-    let world = world_with(&[document]);
-    let mut node = stage.start(&world).await;
-    node.run_for(Duration::from_secs(61)).await;
-    node.stop().await;
-    world.trace.forget();
-    world
 }

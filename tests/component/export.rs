@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use holdover_plugin::model::{Digest, Epoch, Generation, UnixMs};
-use holdover_plugin::snapshot::{self, keys};
+use holdover_plugin::snapshot::head::Entry;
+use holdover_plugin::snapshot::{self, Trust, keys};
 use holdover_ports::{Name, Severity, StorageFailureKind};
-use holdover_tests::virtual_world::{Act, BEGINNING_UNIX_MS, Published, World, WriteFault, documents};
+use holdover_tests::virtual_world::{Act, BEGINNING_UNIX_MS, Published, World, WriteFault, documents, lineage};
 
 use crate::export_node::{ExportNode, head, history};
 use crate::node::{Stage, VERSION};
@@ -89,7 +90,7 @@ async fn export_02_what_is_invalid_or_empty_is_never_exported(stage: Stage) {
         assert!(node.held.is_some() && node.pending.is_none(), "{text}: {:?}", node.held);
         let good = documents::kong("good");
         node.delivered(&good).await;
-        assert_eq!(history(&world).first().map(|entry| entry.digest), Some(Digest::of(&good)));
+        assert_eq!(history(&world).first().map(digest), Some(Digest::of(&good)));
     }
 }
 
@@ -187,7 +188,7 @@ async fn export_08_the_body_goes_up_and_is_read_back_before_the_head_moves(stage
     assert_eq!(acts, in_order);
     let file = world.storage().object(&entry.key).unwrap();
     assert_eq!(Digest::of(&file), entry.file_digest);
-    assert_eq!(snapshot::verify(&file).unwrap().open().unwrap().bytes(), document);
+    assert_eq!(snapshot::verify(&file, &Trust::unasked()).unwrap().open(None).unwrap().bytes(), document);
 }
 
 async fn export_08_a_head_that_moved_meanwhile_is_tried_again_from_where_it_is(stage: Stage) {
@@ -257,7 +258,7 @@ async fn export_08_a_head_that_cannot_be_believed_is_not_overwritten(stage: Stag
     let mut published = Published::nothing();
     published.generation(VERSION, &documents::kong("any"));
     let torn = published.head_bytes()[..40].to_vec();
-    let others = Published::of_cluster("others").head_bytes();
+    let others = Published::of("others", lineage()).head_bytes();
     for unusable in [torn, others] {
         let world = World::new(1);
         world.storage().hold(keys::HEAD, unusable.clone());
@@ -289,7 +290,7 @@ async fn export_11_a_failed_export_is_retried_until_the_storage_is_back(stage: S
 
 /// The digests that the head lists, newest first.
 fn published(world: &World) -> Vec<Digest> {
-    history(world).iter().map(|entry| entry.digest).collect()
+    history(world).iter().map(digest).collect()
 }
 
 /// What the head lists first is there and intact.
@@ -297,5 +298,9 @@ fn assert_whole(world: &World) {
     let entry = history(world).first().cloned().unwrap();
     let file = world.storage().object(&entry.key).unwrap();
     assert_eq!(Digest::of(&file), entry.file_digest);
-    snapshot::verify(&file).unwrap();
+    snapshot::verify(&file, &Trust::unasked()).unwrap();
+}
+
+fn digest(entry: &Entry) -> Digest {
+    entry.shown.as_ref().map(|shown| shown.digest).expect("a plain history shows its digests")
 }

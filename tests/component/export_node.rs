@@ -89,7 +89,7 @@ impl<'w> ExportNode<'w> {
 }
 
 pub fn head(world: &World) -> Option<Head> {
-    world.storage().object(keys::HEAD).map(|bytes| Head::read(&bytes).unwrap())
+    world.storage().object(keys::HEAD).map(|bytes| Head::read(&bytes, &world.keys.trusted()).unwrap())
 }
 
 /// What the head lists, newest first.

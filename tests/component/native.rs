@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdover_plugin::model::UnixMs;
+use holdover_plugin::model::{Digest, UnixMs};
 use holdover_plugin::policy::capabilities as asked;
-use holdover_plugin::policy::capabilities::{Body, Held, Keep, StorageId};
+use holdover_plugin::policy::capabilities::{Body, Held, Keep, NotUnwrapped, StorageId};
+use holdover_plugin::snapshot::{PayloadKey, Purpose, Signature, Wrapping};
 use holdover_ports::{
     Clock, Config, Etag, Event, Events, ExporterPorts, ImporterPorts, NotApplied, Object, Provenance, PutNew, Random, Schemas, Slot,
     StorageFailure, StorageFailureKind, StorageRead, Swap, Unanswered, Why,
@@ -124,7 +125,27 @@ impl asked::ControlPlane for Native<ImporterPorts> {
 
 impl asked::Opening for Native<ImporterPorts> {
     async fn open(&self, object: &HeldObject) -> Result<HeldConfig, String> {
-        Config::open(&object.0).map(HeldConfig)
+        Config::open(&object.0, &self.0.gate).map(HeldConfig)
+    }
+
+    async fn adopt(&self, object: &HeldObject) -> Result<HeldConfig, String> {
+        Config::adopt(&object.0, &self.0.gate).map(HeldConfig)
+    }
+}
+
+impl asked::Unsealing for Native<ImporterPorts> {
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+        self.0.gate.keys.unwrap(wrapped)
+    }
+}
+
+impl asked::Sealing for Native<ExporterPorts> {
+    async fn sign(&self, purpose: Purpose, digest: Digest) -> Result<Vec<Signature>, String> {
+        self.0.sealing.sign(purpose, digest)
+    }
+
+    async fn wrap(&self) -> Result<Option<Wrapping>, String> {
+        self.0.sealing.wrap()
     }
 }
 
@@ -171,5 +192,5 @@ impl asked::StorageWrite for Native<ExporterPorts> {
 }
 
 fn no_such_storage() -> StorageFailure {
-    StorageFailure { kind: StorageFailureKind::NoSuchStorage, detail: "the world has fewer storages".into() }
+    StorageFailure::new(StorageFailureKind::NoSuchStorage, "the world has fewer storages")
 }

@@ -4,16 +4,14 @@
 
 use std::time::Duration;
 
-use holdover_plugin::config::Format;
-use holdover_plugin::model::VersionRule;
-use holdover_plugin::policy::{Facts, OnRefusal, Origin, Outcome, Serving, Settings, Standing};
+use holdover_plugin::policy::{Facts, Origin, Outcome, Serving, Settings, Standing};
 use holdover_ports::{EpisodeLost, Random};
 use holdover_tests::virtual_world::{News, Published, World, documents};
 use tokio::time::Instant;
 
 use crate::runner::{Core, Importing};
 
-pub const VERSION: &str = "3.9.1";
+pub use holdover_tests::virtual_world::documents::VERSION;
 /// More episodes in a test than this, and the policy spins.
 const EPISODES_MAX: u32 = 20_000;
 
@@ -35,6 +33,16 @@ pub fn world_with(generations: &[&[u8]]) -> World {
     world
 }
 
+/// A world in which a node got this from the storage, ran it until it settled, and stopped.
+pub async fn settled_once(stage: &Stage, document: &[u8]) -> World {
+    let world = world_with(&[document]);
+    let mut node = stage.start(&world).await;
+    node.run_for(Duration::from_secs(61)).await;
+    node.stop().await;
+    world.trace.forget();
+    world
+}
+
 pub struct Node<'w> {
     world: &'w World,
     importing: Importing,
@@ -49,21 +57,7 @@ pub struct Node<'w> {
 
 impl Stage {
     pub fn settings(&self, world: &World) -> Settings {
-        Settings {
-            cluster: "test".parse().unwrap(),
-            gateway_version: VERSION.parse().unwrap(),
-            format: Format::Kong,
-            version_rule: VersionRule::Exact,
-            node: self.node.clone(),
-            import: true,
-            storages: (0..world.storages.len()).map(|index| format!("virtual-{index}")).collect(),
-            on_refusal: OnRefusal::Wait,
-            give_up: Duration::from_secs(10),
-            first_fetch_jitter: Duration::ZERO,
-            export_delay: Duration::from_secs(60),
-            settle: Duration::from_secs(60),
-            staleness_warn: Duration::from_secs(24 * 3600),
-        }
+        Settings { node: self.node.clone(), ..world.settings() }
     }
 
     /// A process begins, and its first episode ends.

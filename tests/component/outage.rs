@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use holdover_plugin::policy::{OnRefusal, Origin, Settings, Standing};
 use holdover_ports::{Answer, Name, Severity};
-use holdover_tests::virtual_world::{Act, Behaviour, World, documents};
+use holdover_tests::virtual_world::{Act, Behaviour, documents};
 
-use crate::node::{Stage, world_with};
+use crate::node::{Stage, settled_once, world_with};
 use crate::rules::rule;
 
 const GIVE_UP: Duration = Duration::from_secs(10);
@@ -127,7 +127,7 @@ async fn boot_02_a_refused_node_without_cache_reads_no_storage_and_says_so(stage
 
 async fn boot_02_a_refused_node_starts_from_its_own_cache(stage: Stage) {
     let (cached, newer) = (documents::kong("cached"), documents::kong("newer"));
-    let world = cached_once(&stage, &cached).await;
+    let world = settled_once(&stage, &cached).await;
     let published = world_with(&[&cached, &newer]);
     for key in published.storage().keys() {
         world.storage().hold(&key, published.storage().object(&key).unwrap());
@@ -170,14 +170,4 @@ async fn boot_02_a_refused_node_serves_once_it_is_let_in(stage: Stage) {
     node.run_for(Duration::from_secs(11)).await;
     node.assert_serves(&live, Origin::ControlPlane);
     assert_eq!(world.trace.gets(), []);
-}
-
-/// A world in which a node got this from the storage, ran it until it settled, and stopped.
-async fn cached_once(stage: &Stage, document: &[u8]) -> World {
-    let world = world_with(&[document]);
-    let mut node = stage.start(&world).await;
-    node.run_for(Duration::from_secs(61)).await;
-    node.stop().await;
-    world.trace.forget();
-    world
 }

@@ -6,30 +6,51 @@ use holdover_plugin::mutants::Mutant;
 
 use crate::rules::{self, Rule};
 use crate::runner::Core;
-use crate::{applying, control_plane, ladder, lost, outage, quarantine};
+use crate::{applying, control_plane, ladder, lost, outage, quarantine, storages, trust};
 
 /// The rules that this suite answers for with a mutant. Rule boot-12 is a matter of linking: `tests/worlds.rs`.
-const BOOT_RULES: [&str; 11] =
-    ["boot_01", "boot_02", "boot_03", "boot_04", "boot_05", "boot_06", "boot_08", "boot_09", "boot_10", "boot_11", "boot_15"];
+const RULES: [&str; 16] = [
+    "boot_01",
+    "boot_02",
+    "boot_03",
+    "boot_04",
+    "boot_05",
+    "boot_06",
+    "boot_07",
+    "boot_08",
+    "boot_09",
+    "boot_10",
+    "boot_11",
+    "boot_13",
+    "boot_15",
+    "boot_16",
+    "export_13",
+    "export_15",
+];
 
-const TABLE: [Rule; 11] = [
+const TABLE: [Rule; 16] = [
     outage::boot_01::RULE,
     outage::boot_02::RULE,
     ladder::boot_03::RULE,
     ladder::boot_04::RULE,
     ladder::boot_05::RULE,
     ladder::boot_06::RULE,
+    trust::boot_07::RULE,
     ladder::boot_08::RULE,
     applying::boot_09::RULE,
     applying::boot_10::RULE,
     control_plane::boot_11::RULE,
+    trust::boot_13::RULE,
     quarantine::boot_15::RULE,
+    trust::boot_16::RULE,
+    storages::export_13::RULE,
+    storages::export_15::RULE,
 ];
 
 #[test]
 fn every_rule_has_cases_that_name_it_and_a_mutant_of_its_own() {
     let names: Vec<_> = TABLE.iter().map(|rule| rule.name).collect();
-    assert_eq!(names, BOOT_RULES);
+    assert_eq!(names, RULES);
     for rule in &TABLE {
         assert_eq!(rule.mutant.replace('-', "_"), rule.name);
         assert!(rule.cases.iter().all(|case| case.starts_with(rule.name)), "{:?}", rule.cases);

@@ -3,6 +3,9 @@
 use holdover_plugin::config::{self, Format, Strictness};
 use serde_json::{Value, json};
 
+/// Of the gateways that they are for.
+pub const VERSION: &str = "3.9.1";
+
 /// One service and one route, both named after `name`.
 pub fn kong(name: &str) -> Vec<u8> {
     bytes(&json!({

@@ -11,6 +11,7 @@ mod clock;
 mod control_plane;
 pub mod documents;
 mod gateway;
+pub mod keys;
 mod publication;
 mod storage;
 mod trace;
@@ -18,13 +19,16 @@ mod trace;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use holdover_plugin::config::Format;
+use holdover_plugin::policy::Settings;
 use holdover_ports::{Config, Event, Events, ExporterPorts, ImporterPorts, Schemas, StorageRead, StorageWrite};
 
 pub use cache::{VirtualBundle, VirtualCache};
 pub use clock::{SeededRandom, VirtualClock};
 pub use control_plane::{Behaviour, News, VirtualControlPlane};
 pub use gateway::VirtualGateway;
-pub use publication::{Forgery, Published, forge, seal};
+pub use keys::VirtualKeys;
+pub use publication::{Forgery, Published, forge, lineage, seal, seal_with};
 pub use storage::{VirtualStorage, WriteFault};
 pub use trace::{Act, Call, Trace};
 
@@ -36,6 +40,7 @@ pub struct World {
     pub control_plane: Arc<VirtualControlPlane>,
     pub storages: Vec<Arc<VirtualStorage>>,
     pub cache: Arc<VirtualCache>,
+    pub keys: Arc<VirtualKeys>,
     pub bundle: Arc<VirtualBundle>,
     pub gateway: Arc<VirtualGateway>,
     pub schemas: Arc<VirtualSchemas>,
@@ -55,6 +60,7 @@ impl World {
         Self {
             control_plane: Arc::new(VirtualControlPlane::new(trace.clone())),
             storages: (0..storages).map(|index| Arc::new(VirtualStorage::new(index, trace.clone()))).collect(),
+            keys: Arc::default(),
             cache: Arc::new(VirtualCache::new(trace.clone())),
             bundle: Arc::new(VirtualBundle::new(trace.clone())),
             gateway: Arc::new(VirtualGateway::new(trace.clone())),
@@ -75,6 +81,7 @@ impl World {
         ImporterPorts {
             control_plane: self.control_plane.clone(),
             storages: self.readers(),
+            gate: self.keys.gate(),
             cache: self.cache.clone(),
             bundle: self.bundle.clone(),
             gateway: self.gateway.clone(),
@@ -89,10 +96,24 @@ impl World {
         ExporterPorts {
             storages: self.readers(),
             writers: self.storages.iter().map(|storage| storage.clone() as Arc<dyn StorageWrite>).collect(),
+            sealing: self.keys.clone(),
             schemas: self.schemas.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             events: self.events.clone(),
+        }
+    }
+
+    /// What a node in this world is told: every default, the world's storages and keys.
+    pub fn settings(&self) -> Settings {
+        let (cluster, version) = (publication::CLUSTER.parse().unwrap(), documents::VERSION.parse().unwrap());
+        Settings {
+            storages: (0..self.storages.len()).map(|index| format!("virtual-{index}")).collect(),
+            trusted: self.keys.trusted(),
+            operators: self.keys.operators(),
+            has_identity: self.keys.has_identity(),
+            sealed_as: self.keys.sealed_as(),
+            ..Settings::new(cluster, version, Format::Kong)
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use holdover_plugin::model::UnixMs;
 use holdover_ports::{Etag, Fetched, PutNew, StorageFailure, StorageFailureKind, StorageRead, StorageWrite, Swap};
 
 use super::{Act, Trace};
@@ -26,6 +27,8 @@ struct Inner {
     /// Every request fails so.
     down: Option<StorageFailureKind>,
     latency: Duration,
+    /// What its clock shows, when it tells.
+    date: Option<UnixMs>,
     put_faults: VecDeque<WriteFault>,
     swap_faults: VecDeque<WriteFault>,
 }
@@ -71,6 +74,14 @@ impl VirtualStorage {
         self.inner().down = None;
     }
 
+    pub fn lose(&self, key: &str) {
+        self.inner().objects.remove(key);
+    }
+
+    pub fn date_is(&self, date: UnixMs) {
+        self.inner().date = Some(date);
+    }
+
     /// Every request takes this long.
     pub fn takes(&self, latency: Duration) {
         self.inner().latency = latency;
@@ -100,7 +111,7 @@ impl VirtualStorage {
     }
 
     fn failure(&self, kind: StorageFailureKind, key: &str) -> StorageFailure {
-        StorageFailure { kind, detail: format!("cluster_fallback_config_storage = {}: {key}: it met {kind:?}", self.name) }
+        StorageFailure::new(kind, format!("cluster_fallback_config_storage = {}: {key}: it met {kind:?}", self.name))
     }
 
     /// Carries a write out as its fault allows. `Ok(false)`: the condition did not hold.
@@ -151,7 +162,7 @@ impl StorageRead for VirtualStorage {
         if bytes.len() as u64 > bytes_max {
             return Err(self.failure(StorageFailureKind::TooLarge, key));
         }
-        Ok(Fetched { bytes, etag: Some(etag(mark)), date: None })
+        Ok(Fetched { bytes, etag: Some(etag(mark)), date: self.inner().date })
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdover_plugin::config::Format;
-use holdover_plugin::model::GatewayVersion;
+use holdover_plugin::model::{Cluster, Digest, GatewayVersion, Lineage};
 
+use crate::commands::generation::Which;
 use crate::exit;
 
 /// Gateways that start, and stay right, while their control plane is away.
@@ -32,12 +33,25 @@ pub enum Command {
     Run(SettingsFiles),
     /// Check settings, storages, cache and policy before a rollout.
     Check(CheckArguments),
-    /// Judge a snapshot, a configuration file or a storage.
+    /// Judge a snapshot, cache, head or configuration file, or all generations of a storage. Ends with 0 only if all of it is good.
     Verify(VerifyArguments),
+    /// List the generations that the storages offer, newest first.
+    History(HistoryArguments),
+    /// Show what a generation says of itself; never a value of its configuration.
+    Show(ShowArguments),
+    /// Say what differs between two generations. Ends with 0 whether they differ or not; no secret is shown.
+    Diff(DiffArguments),
+    /// Write a generation into a file, verified: the sealed snapshot, which is good as `holdover_bundle`.
+    Fetch(FetchArguments),
     /// Show what the running node serves, from where, and what it retries.
     Status(AskArguments),
     /// Say in sentences why the running node serves what it serves.
     Why(AskArguments),
+    /// Make a private key, and say its public part.
+    #[command(subcommand)]
+    Keygen(KeygenCommand),
+    /// Sign a token that lets a node take one older snapshot, once. Asks nobody: it works offline.
+    BreakGlass(BreakGlassArguments),
     /// Look at the policy component, or compile it ahead of time.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -55,28 +69,141 @@ pub struct SettingsFiles {
     pub kong_conf: Option<PathBuf>,
 }
 
+/// Whom to believe, and what to open with.
+#[derive(Clone, Debug, Default, Args)]
+pub struct KeyArguments {
+    /// A public key to believe instead of the settings' `holdover_trusted_keys`; may be repeated.
+    #[arg(long, value_name = "KEY")]
+    pub trusted_key: Vec<String>,
+    /// The file of the private key that opens what is encrypted. Default: `holdover_identity` of the settings.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+}
+
+/// Which storages are asked, for whom. What is not given here comes from the settings; with `--storage` no settings are needed.
+#[derive(Clone, Debug, Default, Args)]
+pub struct StorageArguments {
+    #[command(flatten)]
+    pub files: SettingsFiles,
+    /// A storage to ask instead of the settings'; may be repeated.
+    #[arg(long, value_name = "URL")]
+    pub storage: Vec<String>,
+    /// The cluster that the storages must hold.
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<Cluster>,
+    /// The gateway version to look at.
+    #[arg(long, value_name = "VERSION")]
+    pub gateway_version: Option<GatewayVersion>,
+    #[command(flatten)]
+    pub keys: KeyArguments,
+}
+
 #[derive(Debug, Args)]
 pub struct CheckArguments {
     #[command(flatten)]
-    pub files: SettingsFiles,
+    pub storages: StorageArguments,
+    /// Prove that the backup restores: fetch, verify, open, validate and load it as a node born in an outage would, into nothing.
+    /// Ends with 0 only if such a node would serve, else with 1 and what every rung said.
+    #[arg(long = "as", value_enum, value_name = "ROLE")]
+    pub role: Option<CheckedRole>,
+    /// With `--as importer` and no settings: the language of the configuration.
+    #[arg(long, default_value = "kong", value_name = "kong|document")]
+    pub format: Format,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckedRole {
+    Importer,
+}
+
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
-    /// A snapshot or configuration file, or a storage's URL.
-    pub path: String,
+    /// A snapshot, cache, head or configuration file; `-` for stdin; or a storage's URL.
+    #[arg(required_unless_present = "storage", conflicts_with = "storage")]
+    pub path: Option<String>,
+    /// Every generation of a storage; may be repeated. Without URL: of the settings' storages.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    pub storage: Vec<String>,
+    #[command(flatten)]
+    pub files: SettingsFiles,
+    /// The cluster that a storage must hold.
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<Cluster>,
+    /// Of a storage, only what is for this version. Default: every version.
+    #[arg(long, value_name = "VERSION")]
+    pub gateway_version: Option<GatewayVersion>,
+    #[command(flatten)]
+    pub keys: KeyArguments,
     /// The language of a configuration file.
     #[arg(long, default_value = "kong", value_name = "kong|document")]
     pub format: Format,
     /// A JSON Schema to hold a document against.
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
-    /// Of a storage, only the newest snapshot for this version. Default: for every version.
-    #[arg(long, value_name = "VERSION")]
-    pub gateway_version: Option<GatewayVersion>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    #[command(flatten)]
+    pub storages: StorageArguments,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// As `holdover history` lists it (7 or 2-7), `newest` or `good`.
+    #[arg(default_value = "good")]
+    pub generation: Which,
+    #[command(flatten)]
+    pub storages: StorageArguments,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// As `holdover history` lists it. Default: the good generation before NEW.
+    pub old: Option<Which>,
+    /// Default: the newest generation.
+    pub new: Option<Which>,
+    /// Compare two files instead: snapshots, cache entries or configurations.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["old", "new"])]
+    pub files: Vec<PathBuf>,
+    /// The language of configuration files.
+    #[arg(long, default_value = "kong", value_name = "kong|document")]
+    pub format: Format,
+    #[command(flatten)]
+    pub storages: StorageArguments,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FetchArguments {
+    /// As `holdover history` lists it (7 or 2-7), `newest` or `good`.
+    #[arg(default_value = "good")]
+    pub generation: Which,
+    /// Where to write it; readable by its owner alone.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Write over what is there.
+    #[arg(long)]
+    pub force: bool,
+    /// The configuration itself instead of the sealed snapshot. It is secret.
+    #[arg(long)]
+    pub plain: bool,
+    #[command(flatten)]
+    pub storages: StorageArguments,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
@@ -92,6 +219,52 @@ pub struct AskArguments {
     /// The node's answer as it is: one JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeygenCommand {
+    /// A key that signs: for `holdover_signing_key`, and for operators.
+    Signing(KeygenArguments),
+    /// A key that opens what was encrypted to it: for `holdover_identity`.
+    Identity(KeygenArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct KeygenArguments {
+    /// Where to write the private key: a file that does not exist yet. Default: stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BreakGlassArguments {
+    /// The operator's private key, as `holdover keygen signing` writes it.
+    #[arg(long, value_name = "FILE")]
+    pub operator_key: PathBuf,
+    /// The lineage of the snapshot to allow.
+    #[arg(long, value_name = "LINEAGE")]
+    pub lineage: Lineage,
+    /// The gateway version that the snapshot was made for.
+    #[arg(long, value_name = "VERSION")]
+    pub gateway_version: GatewayVersion,
+    /// The digest of the snapshot's file.
+    #[arg(long, value_name = "DIGEST")]
+    pub file_digest: Digest,
+    /// How long the token is good.
+    #[arg(long, default_value_t = 4, value_name = "1..24", value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub hours: u8,
+    /// The only node that may use it. Default: any.
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// The reason, for those who read about it later.
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Where to write the token: a file that does not exist yet. Default: stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

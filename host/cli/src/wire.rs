@@ -9,16 +9,18 @@ use std::sync::Arc;
 use holdover_component::{LoadError, NoSchema, Readiness, Runtime, RuntimeOptions, SchemaCheck};
 use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, HttpSettings};
 use holdover_gateway::{Builtin, FileGateway, NoGateway, Options};
+use holdover_keys::{EncryptedCache, Identity, KeyRing, KeySettings, Recipient, SigningKey};
 use holdover_node::settings::{
-    ControlPlane, Credentials, Environment, Export, Gateway as GatewaySettings, Judges, Problems, Settings, Sources,
+    ControlPlane, Credentials, Environment, Export, Gateway as GatewaySettings, Judges, Problems, S3Addressing, Settings, Sources,
 };
 use holdover_node::settings::{load, status_address as status_address_of};
 use holdover_node::{FileBundle, FileCache, Journal, NodeParts, PolicyInfo, Sessions, SystemClock, SystemRandom};
 use holdover_plugin::model::Digest;
+use holdover_plugin::policy::Settings as PolicySettings;
 use holdover_ports::{
-    Clock, Dial, Exporter, ExporterPorts, Gateway, Importer, ImporterPorts, Inspector, Random, Schemas, StorageRead, StorageWrite,
+    Cache, Clock, Dial, Exporter, ExporterPorts, Gate, Gateway, Importer, ImporterPorts, Inspector, Random, Schemas, StorageRead,
 };
-use holdover_storage::{PutConfig, StorageUrl};
+use holdover_storage::{Addressing, Opened, Options as StorageOptions, PutConfig, StorageUrl};
 
 use crate::args::SettingsFiles;
 use crate::commands::read_file;
@@ -38,7 +40,11 @@ pub fn settings(files: &SettingsFiles, environment: Environment) -> Result<Setti
         Ok(_) => Ok(()),
         Err(sentence) => Err(without_setting(&sentence)),
     };
-    load(&sources(files, environment), &Judges { storage: &storage, s3_put: &s3_put })
+    let signing_key = |path: &Path| SigningKey::read(path).map(|key| key.public());
+    let identity = |path: &Path| Identity::read(path).map(drop);
+    let recipient = |text: &str| text.parse::<Recipient>().map(drop);
+    let judges = Judges { storage: &storage, s3_put: &s3_put, signing_key: &signing_key, identity: &identity, recipient: &recipient };
+    load(&sources(files, environment), &judges)
 }
 
 pub fn status_address(files: &SettingsFiles, environment: Environment) -> Result<std::net::SocketAddr, Problems> {
@@ -48,6 +54,11 @@ pub fn status_address(files: &SettingsFiles, environment: Environment) -> Result
 fn sources(files: &SettingsFiles, environment: Environment) -> Sources {
     let default = || Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists());
     Sources { config: files.config.clone().or_else(default), kong_conf: files.kong_conf.clone(), environment }
+}
+
+/// Whether this machine has settings where they are looked for.
+pub fn has_default_config() -> bool {
+    Path::new(DEFAULT_CONFIG).exists()
 }
 
 fn without_setting(sentence: &str) -> String {
@@ -69,6 +80,7 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let journal = Arc::new(Journal::new(clock.clone()));
     let sessions = Arc::new(Sessions::new(dial(&settings.control_plane, &random).await?));
+    let keys = Arc::new(key_ring(settings)?);
     let cache = Arc::new(FileCache::open(&settings.cache_dir).map_err(Failure::not_opened)?);
     let storages = storages(settings, environment).await?;
     let Gateways { gateway, builtin } = gateway(&settings.gateway).await?;
@@ -77,8 +89,9 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
 
     let importer = ImporterPorts {
         control_plane: sessions.clone(),
-        storages: storages.readers.clone(),
-        cache: cache.clone(),
+        storages: storages.readers,
+        gate: gate(settings, &keys),
+        cache: kept(settings, &cache, &keys)?,
         bundle: Arc::new(FileBundle::new(settings.bundle.clone())),
         gateway: gateway.clone(),
         schemas: schemas.clone(),
@@ -86,9 +99,10 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
         random: random.clone(),
         events: journal.clone(),
     };
-    let exporter = storages.writers.map(|writers| ExporterPorts {
-        storages: storages.readers,
-        writers,
+    let exporter = storages.written.map(|written| ExporterPorts {
+        storages: written.iter().map(|opened| opened.reader.clone()).collect(),
+        writers: written.iter().map(|opened| opened.writer.clone()).collect(),
+        sealing: keys.clone(),
         schemas,
         clock: clock.clone(),
         random: random.clone(),
@@ -96,9 +110,30 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
     });
     let (importer, exporter) = policies(runtime.clone(), importer, exporter).await?;
     let policy = Some(policy_info(settings, runtime.readiness()).await?);
-    let (settings, status_listen) = (settings.policy.clone(), Some(settings.status_listen));
+    let status_listen = Some(settings.status_listen);
+    let settings = PolicySettings { sealed_as: keys.sealed_as(), ..settings.policy.clone() };
     let parts = NodeParts { importer, exporter, sessions, gateway, cache, settings, journal, clock, random, policy, status_listen };
     Ok(Wired { parts, builtin })
+}
+
+/// The settings were judged with these very files; one that changed since is named again.
+fn key_ring(settings: &Settings) -> Result<KeyRing, Failure> {
+    let keys = &settings.keys;
+    let keys = KeySettings { signing_key: keys.signing_key.clone(), recipients: keys.recipients.clone(), identity: keys.identity.clone() };
+    KeyRing::open(&keys).map_err(|sentences| Failure::settings(sentences.join("\n")))
+}
+
+/// What the host asks of a snapshot, whatever the policy finds (host-01).
+fn gate(settings: &Settings, keys: &Arc<KeyRing>) -> Gate {
+    Gate { trusted: settings.policy.trusted.clone(), keys: keys.clone(), has_identity: keys.has_identity() }
+}
+
+/// What the policy keeps its files in: the node's cache, encrypted when asked for.
+fn kept(settings: &Settings, cache: &Arc<FileCache>, keys: &Arc<KeyRing>) -> Result<Arc<dyn Cache>, Failure> {
+    match settings.keys.cache_encryption {
+        false => Ok(cache.clone()),
+        true => Ok(Arc::new(EncryptedCache::new(cache.clone(), keys.clone()).map_err(Failure::settings)?)),
+    }
 }
 
 async fn dial(control_plane: &ControlPlane, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
@@ -127,39 +162,66 @@ async fn pem(path: &Path) -> Result<Vec<u8>, Failure> {
 
 struct Storages {
     readers: Vec<Arc<dyn StorageRead>>,
-    /// Of the same storages, at the same places; only for an exporter.
-    writers: Option<Vec<Arc<dyn StorageWrite>>>,
+    /// Those that can be written; only for an exporter.
+    written: Option<Vec<Opened>>,
 }
 
 async fn storages(settings: &Settings, environment: &Environment) -> Result<Storages, Failure> {
-    let Some(Export { s3_config }) = &settings.export else {
-        return Ok(Storages { readers: readers(settings, environment).await?, writers: None });
-    };
+    let readers = readers(settings, environment).await?;
+    let Some(Export { s3_config }) = &settings.export else { return Ok(Storages { readers, written: None }) };
     let put = match s3_config {
         None => PutConfig::default(),
         Some(json) => PutConfig::parse(json).map_err(Failure::settings)?,
     };
-    let (mut readers, mut writers) = (Vec::new(), Vec::new());
+    let options = storage_options(settings, environment)?;
+    let mut written = Vec::new();
     for storage in &settings.storages {
         let url = StorageUrl::parse(storage).map_err(Failure::settings)?;
-        let opened = holdover_storage::open(&url, environment.variables(), put.clone()).await.map_err(Failure::settings)?;
-        readers.push(opened.reader);
-        writers.push(opened.writer);
+        // A mirror is for readers.
+        if !url.is_read_only() {
+            let opened = holdover_storage::open_with(&url, environment.variables(), put.clone(), &options).await;
+            written.push(opened.map_err(Failure::settings)?);
+        }
     }
-    Ok(Storages { readers, writers: Some(writers) })
+    if written.is_empty() {
+        let sentence = "cluster_fallback_config_export is on, and cluster_fallback_config_storage names mirrors only, which nobody can \
+                        write: put the storage that they mirror before them";
+        return Err(Failure::settings(sentence));
+    }
+    Ok(Storages { readers, written: Some(written) })
 }
 
+/// As an importer reads them: what never changes is fetched once per host, if the operator says where.
 pub async fn readers(settings: &Settings, environment: &Environment) -> Result<Vec<Arc<dyn StorageRead>>, Failure> {
     let mut readers = Vec::new();
     for storage in &settings.storages {
-        readers.push(reader(storage, environment).await?);
+        let reader = reader(storage, Some(settings), environment).await?;
+        readers.push(match &settings.shared_fetch_dir {
+            None => reader,
+            Some(folder) => holdover_storage::shared(reader, folder).map_err(Failure::not_opened)?,
+        });
     }
     Ok(readers)
 }
 
-pub async fn reader(storage: &str, environment: &Environment) -> Result<Arc<dyn StorageRead>, Failure> {
+/// One storage itself: for whoever looks at what is really there. Without a node's settings, as the environment says.
+pub async fn reader(storage: &str, settings: Option<&Settings>, environment: &Environment) -> Result<Arc<dyn StorageRead>, Failure> {
     let url = StorageUrl::parse(storage).map_err(Failure::settings)?;
-    holdover_storage::open_reader(&url, environment.variables()).await.map_err(Failure::settings)
+    let options = match settings {
+        Some(settings) => storage_options(settings, environment)?,
+        None => StorageOptions::from_environment(environment.variables()).map_err(Failure::settings)?,
+    };
+    holdover_storage::open_reader_with(&url, environment.variables(), &options).await.map_err(Failure::settings)
+}
+
+fn storage_options(settings: &Settings, environment: &Environment) -> Result<StorageOptions, Failure> {
+    let addressing = match settings.s3_addressing {
+        S3Addressing::Auto => Addressing::Auto,
+        S3Addressing::Path => Addressing::Path,
+        S3Addressing::Virtual => Addressing::Virtual,
+    };
+    let options = StorageOptions::from_environment(environment.variables()).map_err(Failure::settings)?;
+    Ok(options.with_addressing(addressing))
 }
 
 struct Gateways {
@@ -184,12 +246,14 @@ async fn gateway(settings: &GatewaySettings) -> Result<Gateways, Failure> {
 
 /// Loads the policy of these settings and links it with ports that do nothing lasting. Says in how many milliseconds.
 pub async fn try_policy(settings: &Settings, environment: &Environment) -> Result<f64, Failure> {
+    let keys = Arc::new(key_ring(settings)?);
     let scratch = tempfile::tempdir().map_err(|error| Failure::not_opened(format!("no temporary folder can be made: {error}")))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::starting_here());
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let ports = ImporterPorts {
         control_plane: Arc::new(Sessions::new(dial(&settings.control_plane, &random).await?)),
         storages: readers(settings, environment).await?,
+        gate: gate(settings, &keys),
         cache: Arc::new(FileCache::open(scratch.path()).map_err(Failure::not_opened)?),
         bundle: Arc::new(FileBundle::new(None)),
         gateway: Arc::new(NoGateway),
@@ -201,6 +265,23 @@ pub async fn try_policy(settings: &Settings, environment: &Environment) -> Resul
     let runtime = runtime(settings, None).await?;
     policies(runtime.clone(), ports, None).await?;
     Ok(runtime.readiness().ready_ms)
+}
+
+/// The importing policy of these settings, or the embedded one, with the caller's ports. Keeps no native code.
+pub async fn rehearsal(
+    settings: Option<&Settings>,
+    ports: impl FnOnce(Arc<dyn Schemas>) -> ImporterPorts,
+) -> Result<Arc<dyn Importer>, Failure> {
+    let (runtime, schemas): (_, Arc<dyn Schemas>) = match settings {
+        Some(settings) => {
+            let runtime = runtime(settings, None).await?;
+            let schemas = schemas(settings, &runtime).await?;
+            (runtime, schemas)
+        }
+        None => (Arc::new(compiling(|| Runtime::load(RuntimeOptions::default())).await?), Arc::new(NoSchema)),
+    };
+    let (importer, _) = policies(runtime, ports(schemas), None).await?;
+    Ok(importer)
 }
 
 /// The embedded judge, for files.

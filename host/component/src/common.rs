@@ -147,7 +147,7 @@ impl<P: Shared> storage_read::HostWithStore<Hands<P>> for Side<P> {
 
 pub(crate) fn no_such_storage(storage: u32) -> storage_failures::Failure {
     let detail = format!("the policy asked for storage number {storage}, and there are fewer in cluster_fallback_config_storage");
-    convert::storage_failure(StorageFailure { kind: StorageFailureKind::NoSuchStorage, detail })
+    convert::storage_failure(StorageFailure::new(StorageFailureKind::NoSuchStorage, detail))
 }
 
 impl<P: Shared> schemas::HostWithStore<Hands<P>> for Side<P> {

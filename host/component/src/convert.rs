@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use holdover_plugin::config::Format;
 use holdover_plugin::model::{Epoch, Generation, Position, VersionRule};
-use holdover_plugin::policy::{Facts, OnRefusal, Origin, Serving};
+use holdover_plugin::policy::{Facts, OnRefusal, OnStale, Origin, Serving};
+use holdover_plugin::snapshot::Trust;
 use holdover_ports::{StorageFailure, StorageFailureKind};
 
 use crate::bindings::common::holdover::policy::{storage_failures, types};
@@ -21,6 +22,8 @@ pub fn facts(facts: Facts) -> types::Facts {
             },
             version_rule: match settings.version_rule {
                 VersionRule::Exact => types::VersionRule::Exact,
+                VersionRule::Patch => types::VersionRule::Patch,
+                VersionRule::Minor => types::VersionRule::Minor,
             },
             node: settings.node,
             import: settings.import,
@@ -34,12 +37,30 @@ pub fn facts(facts: Facts) -> types::Facts {
             export_delay: millis(settings.export_delay),
             settle: millis(settings.settle),
             staleness_warn: millis(settings.staleness_warn),
+            head_age_max: millis(settings.head_age_max),
+            on_stale: match settings.on_stale {
+                OnStale::Warn => types::OnStale::Warn,
+                OnStale::Refuse => types::OnStale::Refuse,
+            },
+            cache_age_max: settings.cache_age_max.map(millis),
+            trusted_keys: keys(&settings.trusted),
+            operator_keys: keys(&settings.operators),
+            has_identity: settings.has_identity,
+            sealed_as: settings.sealed_as,
+            kong_layout: settings.kong_layout,
+            min_generation: settings.min_generation.0,
+            accept_lineage: settings.accept_lineage.map(|lineage| lineage.to_string()),
+            break_glass: settings.break_glass,
         },
         serving: facts.serving.map(serving),
         connected: facts.connected,
         stopping: facts.stopping,
         process: facts.process,
     }
+}
+
+pub fn keys(trust: &Trust) -> Vec<String> {
+    trust.keys().iter().map(ToString::to_string).collect()
 }
 
 fn serving(serving: Serving) -> types::Serving {
@@ -94,5 +115,5 @@ pub fn storage_failure(failure: StorageFailure) -> storage_failures::Failure {
         StorageFailureKind::UnknownOutcome => Kind::UnknownOutcome,
         StorageFailureKind::Other => Kind::Other,
     };
-    storage_failures::Failure { kind, detail: failure.detail }
+    storage_failures::Failure { kind, detail: failure.detail, retry_after: failure.retry_after.map(millis) }
 }

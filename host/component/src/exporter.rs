@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use holdover_plugin::model::Digest;
 use holdover_plugin::policy::{ExportOutcome, Facts};
+use holdover_plugin::snapshot::Purpose;
 use holdover_ports::{Config, EpisodeLost, Etag, Exporter, ExporterPorts, PutNew, StorageFailure, StorageFailureKind, Swap};
 use wasmtime::Store;
 use wasmtime::component::{Accessor, Linker, StreamReader};
 
 use crate::bindings::common::holdover::policy::storage_failures;
 use crate::bindings::exporter::exports::holdover::policy::exporting;
-use crate::bindings::exporter::holdover::policy::storage_write;
+use crate::bindings::exporter::holdover::policy::{sealing, storage_write};
 use crate::bindings::exporter::{Exporter as World, ExporterPre};
 use crate::common::{Collect, Side, no_such_storage};
 use crate::convert;
@@ -91,6 +93,37 @@ fn ports(accessor: &Access) -> ExporterPorts {
 
 impl storage_write::Host for Mine {}
 
+impl sealing::Host for Mine {
+    fn sign(&mut self, purpose: sealing::Purpose, digest: Vec<u8>) -> wasmtime::Result<Result<Vec<sealing::Signature>, String>> {
+        let Ok(digest) = digest.try_into() else { return Ok(Err("the policy asked to sign what is no digest of 32 bytes".into())) };
+        let purpose = match purpose {
+            sealing::Purpose::Snapshot => Purpose::Snapshot,
+            sealing::Purpose::Head => Purpose::Head,
+            sealing::Purpose::Lease => Purpose::Lease,
+            sealing::Purpose::Sameness => Purpose::Sameness,
+            // An operator's word is an operator's: no exporter gives it, whatever its policy wants.
+            sealing::Purpose::Orders | sealing::Purpose::BreakGlass => {
+                return Ok(Err("the policy asked to sign in the operator's name".into()));
+            }
+        };
+        let signed = self.ports.sealing.sign(purpose, Digest::from_bytes(digest));
+        let wit = |signature: holdover_plugin::snapshot::Signature| sealing::Signature {
+            key: signature.key.as_bytes().to_vec(),
+            bytes: signature.bytes.to_vec(),
+        };
+        Ok(signed.map(|signatures| signatures.into_iter().map(wit).collect()))
+    }
+
+    fn wrap(&mut self) -> wasmtime::Result<Result<Option<sealing::Wrapping>, String>> {
+        let wrapping = self.ports.sealing.wrap();
+        let wit = |wrapping: holdover_plugin::snapshot::Wrapping| sealing::Wrapping {
+            key: wrapping.key.as_bytes().to_vec(),
+            wrapped: wrapping.wrapped,
+        };
+        Ok(wrapping.map(|wrapping| wrapping.map(wit)))
+    }
+}
+
 impl storage_write::HostWithStore<Mine> for Side<ExporterPorts> {
     async fn put_new(
         accessor: &Access,
@@ -102,7 +135,7 @@ impl storage_write::HostWithStore<Mine> for Side<ExporterPorts> {
         let body = match Collect::body(accessor, size, body).await? {
             Ok(body) => body,
             Err(detail) => {
-                return Ok(Err(convert::storage_failure(StorageFailure { kind: StorageFailureKind::Other, detail })));
+                return Ok(Err(convert::storage_failure(StorageFailure::new(StorageFailureKind::Other, detail))));
             }
         };
         let Some(writer) = ports(accessor).writers.get(storage as usize).cloned() else { return Ok(Err(no_such_storage(storage))) };

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::policy::{Facts, Outcome, Standing};
-use holdover_ports::{Answer, Config, EpisodeLost, Importer, ImporterPorts, NotApplied, Provenance, Slot, Unanswered};
+use holdover_ports::{Answer, Config, EpisodeLost, Importer, ImporterPorts, NotApplied, NotUnwrapped, Provenance, Slot, Unanswered};
 use wasmtime::Store;
 use wasmtime::component::{Accessor, Linker, Resource, StreamReader};
 
 use crate::bindings::importer::exports::holdover::policy::importing;
-use crate::bindings::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening};
+use crate::bindings::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening, unsealing};
 use crate::bindings::importer::{Importer as World, ImporterPre};
 use crate::bindings::{HeldConfig, HeldObject};
 use crate::common::{Collect, Side};
@@ -107,6 +107,17 @@ impl cache::Host for Mine {}
 impl bundle::Host for Mine {}
 impl gateway::Host for Mine {}
 
+impl unsealing::Host for Mine {
+    fn unwrap(&mut self, wrapped: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, unsealing::NotUnwrapped>> {
+        Ok(match self.ports.gate.keys.unwrap(&wrapped) {
+            Ok(key) => Ok(key.as_bytes().to_vec()),
+            Err(NotUnwrapped::NoIdentity) => Err(unsealing::NotUnwrapped::NoIdentity),
+            Err(NotUnwrapped::ForOthers) => Err(unsealing::NotUnwrapped::ForOthers),
+            Err(NotUnwrapped::Damaged(why)) => Err(unsealing::NotUnwrapped::Damaged(why)),
+        })
+    }
+}
+
 impl control_plane::HostWithStore<Mine> for Side<ImporterPorts> {
     async fn attempt(accessor: &Access, patience: u64) -> wasmtime::Result<Result<Resource<HeldConfig>, control_plane::Unanswered>> {
         let answered = ports(accessor).control_plane.attempt(Duration::from_millis(patience)).await;
@@ -146,12 +157,21 @@ fn wit_unanswered(unanswered: Unanswered) -> control_plane::Unanswered {
 impl opening::HostWithStore<Mine> for Side<ImporterPorts> {
     async fn open(accessor: &Access, object: Resource<HeldObject>) -> wasmtime::Result<Result<Resource<HeldConfig>, String>> {
         let object = accessor.with(|mut access| access.get().object(&object))?;
-        let opened = tokio::task::spawn_blocking(move || Config::open(&object)).await;
+        let gate = ports(accessor).gate;
+        let opened = tokio::task::spawn_blocking(move || Config::open(&object, &gate)).await;
         let opened = opened.unwrap_or_else(|failure| Err(format!("opening it failed: {failure}")));
         accessor.with(|mut access| match opened {
             Ok(config) => Ok(Ok(access.get().hold_config(config)?)),
             Err(sentence) => Ok(Err(sentence)),
         })
+    }
+
+    async fn adopt(accessor: &Access, object: Resource<HeldObject>) -> wasmtime::Result<Result<Resource<HeldConfig>, String>> {
+        let object = accessor.with(|mut access| access.get().object(&object))?;
+        match Config::adopt(&object, &ports(accessor).gate) {
+            Ok(config) => accessor.with(|mut access| Ok(Ok(access.get().hold_config(config)?))),
+            Err(sentence) => Ok(Err(sentence)),
+        }
     }
 }
 
@@ -198,6 +218,7 @@ fn port_slot(slot: cache::Slot) -> Slot {
         cache::Slot::Applied => Slot::Applied,
         cache::Slot::Settled => Slot::Settled,
         cache::Slot::Attempts => Slot::Attempts,
+        cache::Slot::Marks => Slot::Marks,
     }
 }
 

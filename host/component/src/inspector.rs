@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::config::Format;
+use holdover_plugin::snapshot::{PayloadKey, Trust};
 use holdover_ports::{EpisodeLost, Inspector, Report, Verdict};
 use wasmtime::Store;
 use wasmtime::component::{Linker, StreamReader};
 
 use crate::bindings::inspector::exports::holdover::policy::inspecting;
 use crate::bindings::inspector::{Inspector as World, InspectorPre};
+use crate::convert;
 use crate::engine::TickingEngine;
 use crate::episode::{Hands, store, within_bounds};
 use crate::error::LoadError;
@@ -59,11 +61,13 @@ impl Inspector for ComponentInspector {
         .await
     }
 
-    async fn verify(&self, bytes: Bytes) -> Result<Verdict, EpisodeLost> {
+    async fn verify(&self, bytes: Bytes, trust: &Trust, key: Option<&PayloadKey>) -> Result<Verdict, EpisodeLost> {
+        let (trusted, key) = (convert::keys(trust), key.map(|key| key.as_bytes().to_vec()));
         within_bounds("verify", async {
             let size = bytes.len() as u64;
             let (mut store, world, body) = self.begin(bytes).await?;
-            let run = store.run_concurrent(async |accessor| world.holdover_policy_inspecting().call_verify(accessor, size, body).await);
+            let inspecting = world.holdover_policy_inspecting();
+            let run = store.run_concurrent(async |accessor| inspecting.call_verify(accessor, size, body, trusted, key).await);
             Ok(verdict(run.await??))
         })
         .await
@@ -79,6 +83,7 @@ fn verdict(verdict: inspecting::Verdict) -> Verdict {
             counts: report.counts,
             warnings: report.warnings,
             manifest: report.manifest,
+            particulars: report.particulars,
         }),
         inspecting::Verdict::Invalid(findings) => Verdict::Invalid(findings),
     }

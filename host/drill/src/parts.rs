@@ -9,7 +9,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use holdover_plugin::model::{Digest, GatewayVersion};
 use holdover_plugin::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
-use holdover_plugin::snapshot::{self, FILE_BYTES_MAX, keys};
+use holdover_plugin::snapshot::{self, FILE_BYTES_MAX, Trust, keys};
 use holdover_ports::{StorageFailureKind, StorageRead};
 use holdover_storage::{Environment, StorageUrl};
 use tokio::process::Command;
@@ -158,7 +158,9 @@ impl DrillStorage {
     /// What the head names as the newest generation, if there is a head.
     pub async fn newest(&self) -> anyhow::Result<Option<Entry>> {
         let head = match self.reader.get(keys::HEAD, HEAD_BYTES_MAX).await {
-            Ok(fetched) => Head::read(&fetched.bytes).map_err(|refusal| anyhow::anyhow!("the published head is bad: {refusal}"))?,
+            Ok(fetched) => {
+                Head::read(&fetched.bytes, &Trust::unasked()).map_err(|refusal| anyhow::anyhow!("the published head is bad: {refusal}"))?
+            }
             Err(failure) if failure.kind == StorageFailureKind::Absent => return Ok(None),
             Err(failure) => anyhow::bail!("the drill cannot read the head: {}", failure.detail),
         };
@@ -169,8 +171,9 @@ impl DrillStorage {
     pub async fn hold_against(&self, entry: &Entry, document: &[u8]) -> anyhow::Result<u64> {
         let fetched = self.reader.get(&entry.key, FILE_BYTES_MAX).await;
         let file = fetched.map_err(|failure| anyhow::anyhow!("the snapshot that the head names cannot be read: {}", failure.detail))?.bytes;
-        let verified = snapshot::verify(&file).map_err(|refusal| anyhow::anyhow!("the published snapshot is bad: {refusal}"))?;
-        let opened = verified.open().map_err(|refusal| anyhow::anyhow!("the published snapshot does not open: {refusal}"))?;
+        let verified =
+            snapshot::verify(&file, &Trust::unasked()).map_err(|refusal| anyhow::anyhow!("the published snapshot is bad: {refusal}"))?;
+        let opened = verified.open(None).map_err(|refusal| anyhow::anyhow!("the published snapshot does not open: {refusal}"))?;
         anyhow::ensure!(opened.digest() == Digest::of(document), "the published snapshot holds another configuration than was delivered");
         Ok(file.len() as u64)
     }

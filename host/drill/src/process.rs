@@ -1,7 +1,8 @@
 //! `holdover run` as a child process: its settings, its log, its status page, its end.
 //!
 //! A child gets exactly the settings and credentials it is given. Nothing of the caller's `AWS_*`, `KONG_*`, `HOLDOVER_*` or
-//! proxy variables reaches it, and it is killed when its [`Node`] is dropped. Knows no story.
+//! proxy variables reaches it, and it is killed when its [`Node`] is dropped. However it is ended, what it wrote is held against
+//! the secrets it was given (all-04). Knows no story.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -20,6 +21,9 @@ use crate::telling::tail;
 use crate::wait::{OFTEN, until};
 
 const STATUS_BOUND: Duration = Duration::from_secs(2);
+const SECRET_NAMES: [&str; 4] =
+    ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "holdover_control_plane_token", "holdover_control_plane_password"];
+const KEY_FILES: [&str; 2] = ["holdover_signing_key", "holdover_identity"];
 const FOREIGN_PREFIXES: [&str; 3] = ["AWS_", "KONG_", "HOLDOVER_"];
 
 /// What a node is started with.
@@ -30,8 +34,16 @@ pub struct NodeSpec {
     folder: PathBuf,
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    secrets: Vec<Secret>,
     proxy: Option<SocketAddr>,
     status: SocketAddr,
+}
+
+/// What a process knows and must not say.
+#[derive(Clone)]
+struct Secret {
+    what: String,
+    text: String,
 }
 
 /// A running `holdover run`.
@@ -40,6 +52,7 @@ pub struct Node {
     folder: PathBuf,
     child: Child,
     began: Instant,
+    secrets: Vec<Secret>,
     proxy: Option<SocketAddr>,
     status: SocketAddr,
 }
@@ -49,8 +62,8 @@ impl NodeSpec {
     pub fn new(exe: impl Into<PathBuf>, name: &str, parent: &Path) -> anyhow::Result<Self> {
         let folder = parent.join(name);
         let status = free_address()?;
-        let spec =
-            Self { exe: exe.into(), name: name.to_owned(), settings: Vec::new(), environment: Vec::new(), proxy: None, status, folder };
+        let (settings, environment, secrets) = (Vec::new(), Vec::new(), Vec::new());
+        let spec = Self { exe: exe.into(), name: name.to_owned(), settings, environment, secrets, proxy: None, status, folder };
         let cache = spec.cache_folder().display().to_string();
         Ok(spec.set("holdover_node_name", name).set("holdover_status_listen", status).set("holdover_cache_dir", cache))
     }
@@ -68,6 +81,12 @@ impl NodeSpec {
         self
     }
 
+    /// What the node gets to know, in a configuration for example, and must never write. Its credentials and private keys are known.
+    pub fn secret(mut self, what: &str, text: impl Into<String>) -> Self {
+        self.secrets.push(Secret { what: what.to_owned(), text: text.into() });
+        self
+    }
+
     /// With the built-in gateway, on a free port.
     pub fn with_builtin_gateway(self) -> anyhow::Result<Self> {
         let proxy = free_address()?;
@@ -79,6 +98,20 @@ impl NodeSpec {
     /// Where the node keeps its cache.
     pub fn cache_folder(&self) -> PathBuf {
         self.folder.join("cache")
+    }
+
+    /// What was said to be secret, the secret halves of its credentials, and the lines of its private keys.
+    fn all_secrets(&self) -> Vec<Secret> {
+        let mut secrets = self.secrets.clone();
+        let credentials = self.environment.iter().chain(&self.settings).filter(|(name, _)| SECRET_NAMES.contains(&name.as_str()));
+        secrets.extend(credentials.map(|(name, value)| Secret { what: name.clone(), text: value.clone() }));
+        for (name, path) in self.settings.iter().filter(|(name, _)| KEY_FILES.contains(&name.as_str())) {
+            // A file that cannot be read is the node's to complain of.
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+            secrets.extend(lines.map(|line| Secret { what: format!("the key in {name}"), text: line.to_owned() }));
+        }
+        secrets
     }
 
     fn settings_file(&self) -> String {
@@ -111,7 +144,8 @@ impl Node {
 
         let began = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {} for the {}", spec.exe.display(), spec.name))?;
-        Ok(Self { name: spec.name.clone(), folder, child, began, proxy: spec.proxy, status: spec.status })
+        let (name, secrets) = (spec.name.clone(), spec.all_secrets());
+        Ok(Self { name, folder, child, began, secrets, proxy: spec.proxy, status: spec.status })
     }
 
     pub fn name(&self) -> &str {
@@ -161,12 +195,16 @@ impl Node {
     /// Waits for a process that is to end by itself.
     pub async fn ended(&mut self, bound: Duration) -> anyhow::Result<ExitStatus> {
         let ended = timeout(bound, self.child.wait()).await;
-        Ok(ended.with_context(|| format!("the {} still runs after {bound:?}; its log ends with:\n{}", self.name, self.log_tail(20)))??)
+        let ended =
+            ended.with_context(|| format!("the {} still runs after {bound:?}; its log ends with:\n{}", self.name, self.log_tail(20)))??;
+        self.kept_its_secrets()?;
+        Ok(ended)
     }
 
     /// SIGKILL: no handler runs, nothing is flushed.
     pub async fn kill_9(&mut self) -> anyhow::Result<()> {
-        self.child.kill().await.with_context(|| format!("cannot kill the {}", self.name))
+        self.child.kill().await.with_context(|| format!("cannot kill the {}", self.name))?;
+        self.kept_its_secrets()
     }
 
     /// SIGTERM, then its exit status.
@@ -177,7 +215,16 @@ impl Node {
             anyhow::ensure!(sent == 0, "cannot send SIGTERM to the {}: {}", self.name, std::io::Error::last_os_error());
         }
         let ended = timeout(bound, self.child.wait()).await;
-        Ok(ended.with_context(|| format!("the {} did not end within {bound:?} of SIGTERM", self.name))??)
+        let ended = ended.with_context(|| format!("the {} did not end within {bound:?} of SIGTERM", self.name))??;
+        self.kept_its_secrets()?;
+        Ok(ended)
+    }
+
+    /// `Err` names the secret that stands in what the process wrote, and does not repeat it.
+    pub fn kept_its_secrets(&self) -> anyhow::Result<()> {
+        let log = self.log();
+        let said = self.secrets.iter().find(|secret| !secret.text.is_empty() && log.contains(&secret.text));
+        said.map_or(Ok(()), |secret| Err(anyhow::anyhow!("the {} wrote a secret into its log: {}", self.name, secret.what)))
     }
 
     /// What the process wrote, both streams in order.
@@ -250,14 +297,45 @@ mod tests {
         assert!(node.still_runs().is_err());
     }
 
+    #[tokio::test]
+    async fn a_node_that_writes_a_secret_of_its_own_is_told_and_the_secret_is_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        fs::write(&key, "# made today\nprivate:abc\n").unwrap();
+        for (lines, what) in [
+            ("echo made today; echo AKIA", None),
+            ("echo say hunter2 >&2", Some("AWS_SECRET_ACCESS_KEY")),
+            ("cat \"$HOLDOVER_TEST_KEY\"", Some("the key in holdover_signing_key")),
+            ("echo a planted one", Some("a plant")),
+        ] {
+            let spec = |spec: NodeSpec| {
+                let spec = spec.env("AWS_ACCESS_KEY_ID", "AKIA").env("AWS_SECRET_ACCESS_KEY", "hunter2").secret("a plant", "planted");
+                spec.env("HOLDOVER_TEST_KEY", key.display()).set("holdover_signing_key", key.display())
+            };
+            let (_folder, mut node) = script_with(lines, spec);
+            let ended = node.ended(BOUND).await;
+            match what {
+                None => assert!(ended.unwrap().success()),
+                Some(what) => {
+                    let failure = ended.unwrap_err().to_string();
+                    assert!(failure.ends_with(what) && !failure.contains("hunter2"), "{failure}");
+                }
+            }
+        }
+    }
+
     /// A shell script in place of the binary. Another process writes it: while a thread of this one forks, a file that we have
     /// open for writing cannot be executed.
     fn script(lines: &str) -> (tempfile::TempDir, Node) {
+        script_with(lines, |spec| spec)
+    }
+
+    fn script_with(lines: &str, how: impl FnOnce(NodeSpec) -> NodeSpec) -> (tempfile::TempDir, Node) {
         let folder = tempfile::tempdir().unwrap();
         let exe = folder.path().join("holdover");
         let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
         assert!(std::process::Command::new("sh").arg("-c").arg(write).arg(&exe).arg(lines).status().unwrap().success());
-        let node = Node::spawn(&NodeSpec::new(exe, "node", folder.path()).unwrap()).unwrap();
+        let node = Node::spawn(&how(NodeSpec::new(exe, "node", folder.path()).unwrap())).unwrap();
         (folder, node)
     }
 }

@@ -140,7 +140,7 @@ pub(crate) async fn export_after_return(parts: &Parts, backup: &mut Node, first:
     let changed = Digest::of(&parts.documents.changed);
     let entry = until(parts.patience, SELDOM, "the export of the changed configuration", async || {
         backup.still_runs()?;
-        Ok(parts.storage.newest().await?.filter(|entry| entry.digest == changed))
+        Ok(parts.storage.newest().await?.filter(|entry| entry.shown.as_ref().is_some_and(|shown| shown.digest == changed)))
     })
     .await?;
     ensure!(entry.position() > first.position(), "generation {} was published after {}", entry.position(), first.position());

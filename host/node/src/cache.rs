@@ -101,6 +101,7 @@ fn file_name(slot: Slot) -> &'static str {
         Slot::Applied => "applied.snapshot",
         Slot::Settled => "settled.snapshot",
         Slot::Attempts => "attempts",
+        Slot::Marks => "marks",
     }
 }
 

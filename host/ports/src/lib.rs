@@ -8,14 +8,14 @@ mod held;
 mod policy;
 mod ports;
 
-pub use held::{Config, Fetched, Object, Provenance};
+pub use held::{Config, Fetched, Gate, Object, Provenance};
 pub use policy::{EpisodeLost, Exporter, Importer, Inspector, Report, Verdict};
 pub use ports::{
-    Bundle, Cache, Clock, ControlPlane, Dial, Events, ExporterPorts, Gateway, GatewayStatus, ImporterPorts, Random, Schemas, Session,
-    StorageRead, StorageWrite,
+    Bundle, Cache, Clock, ControlPlane, Dial, Events, ExporterPorts, Gateway, GatewayStatus, ImporterPorts, Random, Schemas, Sealing,
+    Session, StorageRead, StorageWrite, Unsealing,
 };
 
 pub use holdover_plugin::policy::capabilities::{
-    Answer, Etag, NotApplied, PutNew, Slot, StorageFailure, StorageFailureKind, Swap, Unanswered,
+    Answer, Etag, NotApplied, NotUnwrapped, PutNew, Slot, StorageFailure, StorageFailureKind, Swap, Unanswered,
 };
 pub use holdover_plugin::policy::events::{Event, Name, Severity, Why};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::config::Format;
 use holdover_plugin::policy::{ExportOutcome, Facts, Outcome};
+use holdover_plugin::snapshot::{PayloadKey, Trust};
 
 use crate::Config;
 
@@ -37,8 +38,8 @@ pub trait Inspector: Send + Sync {
     /// A configuration as an operator wrote it, judged strictly.
     async fn validate(&self, bytes: Bytes, format: Format, schema: Option<String>) -> Result<Verdict, EpisodeLost>;
 
-    /// A snapshot file, verified, opened and validated.
-    async fn verify(&self, bytes: Bytes) -> Result<Verdict, EpisodeLost>;
+    /// A snapshot file, verified, opened and validated. `key` opens an encrypted one.
+    async fn verify(&self, bytes: Bytes, trust: &Trust, key: Option<&PayloadKey>) -> Result<Verdict, EpisodeLost>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The manifest as JSON, for a snapshot.
     pub manifest: Option<String>,
+    /// What a snapshot says of its configuration, as JSON.
+    pub particulars: Option<String>,
 }
 
 /// An episode that trapped, ran out of time or memory. The node goes on as it was; the state before it still holds.

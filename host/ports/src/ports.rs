@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdover_plugin::model::UnixMs;
+use holdover_plugin::model::{Digest, UnixMs};
+use holdover_plugin::policy::capabilities::NotUnwrapped;
+use holdover_plugin::snapshot::{PayloadKey, Purpose, Signature, Wrapping};
 
-use crate::{Config, Etag, Event, Fetched, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why};
+use crate::{Config, Etag, Event, Fetched, Gate, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why};
 
 /// How an adapter reaches its control plane.
 #[async_trait]
@@ -91,6 +93,19 @@ pub trait Schemas: Send + Sync {
     async fn conforms(&self, config: &Config) -> Result<(), Vec<String>>;
 }
 
+/// Private keys that open. Nothing waits here: the keys are at hand.
+pub trait Unsealing: Send + Sync {
+    /// The payload's key of an age header and nonce.
+    fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped>;
+}
+
+/// Private keys that sign, and public ones to encrypt to. See `policy::capabilities::Sealing`.
+pub trait Sealing: Send + Sync {
+    fn sign(&self, purpose: Purpose, digest: Digest) -> Result<Vec<Signature>, String>;
+
+    fn wrap(&self) -> Result<Option<Wrapping>, String>;
+}
+
 #[async_trait]
 pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMs;
@@ -113,6 +128,7 @@ pub trait Events: Send + Sync {
 pub struct ImporterPorts {
     pub control_plane: Arc<dyn ControlPlane>,
     pub storages: Vec<Arc<dyn StorageRead>>,
+    pub gate: Gate,
     pub cache: Arc<dyn Cache>,
     pub bundle: Arc<dyn Bundle>,
     pub gateway: Arc<dyn Gateway>,
@@ -127,6 +143,7 @@ pub struct ImporterPorts {
 pub struct ExporterPorts {
     pub storages: Vec<Arc<dyn StorageRead>>,
     pub writers: Vec<Arc<dyn StorageWrite>>,
+    pub sealing: Arc<dyn Sealing>,
     pub schemas: Arc<dyn Schemas>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,

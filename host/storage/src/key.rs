@@ -2,6 +2,8 @@
 
 use holdover_ports::{StorageFailure, StorageFailureKind};
 
+use crate::failure::failure;
+
 /// What S3 allows for a whole key; the prefix is counted by the storage itself.
 const KEY_BYTES_MAX: usize = 1024;
 
@@ -15,7 +17,7 @@ pub(crate) fn checked(key: &str) -> Result<&str, StorageFailure> {
         "'{shown}' is no key of a storage: a key is at most {KEY_BYTES_MAX} bytes of parts with '/' between them, \
          each of a-z A-Z 0-9 . _ - + and none beginning with a dot"
     );
-    Err(StorageFailure { kind: StorageFailureKind::Other, detail })
+    Err(failure(StorageFailureKind::Other, detail, None))
 }
 
 pub(crate) fn is_plain(part: &str) -> bool {

@@ -1,12 +1,18 @@
-//! The storage capability on real storages: S3 and whatever speaks it, and a folder.
+//! The storage capability on real storages: S3 and whatever speaks it, a folder, and a mirror that is only read.
 //!
 //! Reader and writer are two types, made by two functions: a process that only imports constructs no writer (host-02). Knows keys,
 //! bytes and marks; knows nothing of heads, snapshots or who may publish. A lost race is an answer, everything else that goes wrong
 //! is one sentence with setting, value and fix, and "not there", "not allowed" and "could not look" are never the same answer (all-06).
 
+mod body;
+mod date;
+mod failure;
 mod file;
 mod key;
+mod mirror;
+mod options;
 mod s3;
+mod shared;
 mod url;
 
 use std::collections::BTreeMap;
@@ -15,13 +21,15 @@ use std::sync::Arc;
 use holdover_ports::{StorageRead, StorageWrite};
 
 use file::{FileReader, FileWriter, Folder};
+use mirror::MirrorReader;
+pub use options::{Addressing, Options};
 pub use s3::PutConfig;
 use s3::{Bucket, S3Reader, S3Settings, S3Writer};
+pub use shared::shared;
 use url::Place;
 pub use url::StorageUrl;
 
-/// The environment's variables as the caller read them. Only credential sources that name files or services of the machine
-/// (profiles, container and instance roles) look at the process's own.
+/// The environment's variables as the caller read them. Only profile files and the container's role look at the process's own.
 pub type Environment = BTreeMap<String, String>;
 
 /// Both sides of one storage, for a process that publishes.
@@ -32,9 +40,14 @@ pub struct Opened {
 
 /// Opens a storage for reading and writing. Asks no network: what is wrong with the storage itself shows with the first request.
 pub async fn open(url: &StorageUrl, environment: &Environment, put: PutConfig) -> Result<Opened, String> {
+    open_with(url, environment, put, &Options::from_environment(environment)?).await
+}
+
+/// The same, with what the settings say besides the environment.
+pub async fn open_with(url: &StorageUrl, environment: &Environment, put: PutConfig, options: &Options) -> Result<Opened, String> {
     match url.place() {
         Place::S3(place) => {
-            let bucket = Arc::new(Bucket::open(S3Settings::from_environment(place, environment)?));
+            let bucket = Arc::new(Bucket::open(S3Settings::new(place, environment, options)?)?);
             Ok(Opened { reader: Arc::new(S3Reader::new(bucket.clone())), writer: Arc::new(S3Writer::new(bucket, put)) })
         }
         Place::Folder(folder) => {
@@ -42,17 +55,27 @@ pub async fn open(url: &StorageUrl, environment: &Environment, put: PutConfig) -
             let folder = Folder::new(folder.clone());
             Ok(Opened { reader: Arc::new(FileReader::new(folder.clone())), writer: Arc::new(FileWriter::new(folder)) })
         }
+        Place::Mirror(_) => Err(format!(
+            "cluster_fallback_config_storage = {url}: a mirror is only read; name a storage that can be written, as in s3://bucket/prefix, \
+             or set cluster_fallback_config_export = off"
+        )),
     }
 }
 
 /// Opens a storage for reading only.
 pub async fn open_reader(url: &StorageUrl, environment: &Environment) -> Result<Arc<dyn StorageRead>, String> {
+    open_reader_with(url, environment, &Options::from_environment(environment)?).await
+}
+
+/// The same, with what the settings say besides the environment.
+pub async fn open_reader_with(url: &StorageUrl, environment: &Environment, options: &Options) -> Result<Arc<dyn StorageRead>, String> {
     match url.place() {
         Place::S3(place) => {
-            let bucket = Bucket::open(S3Settings::from_environment(place, environment)?);
+            let bucket = Bucket::open(S3Settings::new(place, environment, options)?)?;
             Ok(Arc::new(S3Reader::new(Arc::new(bucket))))
         }
         Place::Folder(folder) => Ok(Arc::new(FileReader::new(Folder::new(folder.clone())))),
+        Place::Mirror(place) => Ok(Arc::new(MirrorReader::open(place, options)?)),
     }
 }
 

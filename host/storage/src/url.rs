@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::key;
+use crate::{key, options};
 
 /// A storage's address. Only [`StorageUrl::parse`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,15 @@ pub struct StorageUrl(Place);
 pub(crate) enum Place {
     S3(S3Place),
     Folder(PathBuf),
+    Mirror(MirrorPlace),
+}
+
+/// A web server whose files are read, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MirrorPlace {
+    pub server: Endpoint,
+    /// Without slashes at its ends; empty for the server's root.
+    pub path: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +39,7 @@ pub(crate) struct S3Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint(String);
 
-const FORMS: &str = "s3://bucket/prefix, https://host:port/bucket/prefix or file:///folder";
+const FORMS: &str = "s3://bucket/prefix, https://host:port/bucket/prefix, file:///folder or, only to read, mirror+https://host/path";
 
 impl StorageUrl {
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -59,8 +68,17 @@ impl StorageUrl {
                 S3Place::parse(path, Some(endpoint)).map(|place| Self(Place::S3(place))).map_err(wrong)
             }
             "file" => parse_folder(rest).map(|folder| Self(Place::Folder(folder))).map_err(wrong),
-            "gcs" | "gs" | "azure" | "mirror+https" => Err(wrong(format!("{scheme}:// is not built yet; use {FORMS}"))),
+            "mirror+http" | "mirror+https" => MirrorPlace::parse(scheme, rest).map(|place| Self(Place::Mirror(place))).map_err(wrong),
+            "gcs" | "gs" | "azure" => Err(wrong(format!("{scheme}:// is not built yet; use {FORMS}"))),
             _ => Err(wrong(format!("'{}' is no scheme of a storage; use {FORMS}", shortened(scheme)))),
+        }
+    }
+
+    /// Whether nothing can be written there: a mirror.
+    pub fn is_read_only(&self) -> bool {
+        match &self.0 {
+            Place::Mirror(_) => true,
+            Place::S3(_) | Place::Folder(_) => false,
         }
     }
 
@@ -74,6 +92,7 @@ impl fmt::Display for StorageUrl {
         match &self.0 {
             Place::S3(place) => place.fmt(f),
             Place::Folder(folder) => write!(f, "file://{}", folder.display()),
+            Place::Mirror(place) => write!(f, "mirror+{}", place.base()),
         }
     }
 }
@@ -94,6 +113,35 @@ impl fmt::Display for S3Place {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl MirrorPlace {
+    fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let server = Endpoint::parse(&format!("{}://{host}", scheme.trim_start_matches("mirror+")))
+            .map_err(|_| format!("{scheme}:// is followed by no host; write it as mirror+https://host:port/path"))?;
+        if scheme == "mirror+http" && !options::is_loopback(options::host_of(host)) {
+            return Err(format!(
+                "{scheme}://{host} would bring configurations from another machine in the clear; write mirror+https://{host}"
+            ));
+        }
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if !path.is_empty() && !path.split('/').all(key::is_plain) {
+            return Err(format!(
+                "'{}' is no path of a mirror; its parts are of a-z A-Z 0-9 . _ - + and none is empty or begins with a dot",
+                shortened(path)
+            ));
+        }
+        Ok(Self { server, path: path.to_owned() })
+    }
+
+    /// What a key is appended to, behind a slash.
+    pub fn base(&self) -> String {
+        match self.path.as_str() {
+            "" => self.server.to_string(),
+            path => format!("{}/{path}", self.server),
+        }
     }
 }
 
@@ -190,6 +238,11 @@ mod tests {
             ("https://[::1]:9000/bucket", "https://[::1]:9000/bucket"),
             ("https://minio.internal/bucket/p", "https://minio.internal/bucket/p"),
             ("file:///var/lib/holdover/", "file:///var/lib/holdover"),
+            ("mirror+https://cdn.example.com", "mirror+https://cdn.example.com"),
+            ("mirror+https://cdn.example.com:8443/a/b+c/", "mirror+https://cdn.example.com:8443/a/b+c"),
+            ("mirror+http://127.0.0.1:8080/a", "mirror+http://127.0.0.1:8080/a"),
+            ("mirror+http://[::1]:8080", "mirror+http://[::1]:8080"),
+            ("mirror+http://localhost/a", "mirror+http://localhost/a"),
         ];
         for (text, printed) in meant {
             assert_eq!(StorageUrl::parse(text).map(|url| url.to_string()), Ok(printed.to_owned()));
@@ -228,6 +281,15 @@ mod tests {
             "file:///a/../b",
             "file:///a//b",
             "ftp://host/bucket",
+            "mirror+https://",
+            "mirror+https:///path",
+            "mirror+https://host/a//b",
+            "mirror+https://host/../b",
+            "mirror+https://host:0/b",
+            "mirror+http://cdn.example.com/a",
+            "mirror+http://10.0.0.1/a",
+            "mirror+http://localhost.example.com/a",
+            "mirror+file:///a",
             "s3://bucket\n",
         ];
         for text in wrong {
@@ -238,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_scheme_that_is_planned_is_recognised_and_refused() {
-        for text in ["gcs://bucket/x", "gs://bucket", "azure://account/container", "mirror+https://host/x"] {
+        for text in ["gcs://bucket/x", "gs://bucket", "azure://account/container"] {
             let sentence = StorageUrl::parse(text).expect_err(text);
             assert!(sentence.contains("not built yet; use s3://"), "{sentence}");
         }
@@ -246,9 +308,12 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_refused_and_not_repeated() {
-        for text in
-            ["https://user:hunter2@host/bucket", "s3://AKIA:hunter2@bucket/x", "https://hunter2@host/bucket", "gcs://hunter2@bucket"]
-        {
+        for text in [
+            "https://user:hunter2@host/bucket",
+            "s3://AKIA:hunter2@bucket/x",
+            "https://hunter2@host/bucket",
+            "mirror+https://me:hunter2@host/a",
+        ] {
             let sentence = StorageUrl::parse(text).expect_err(text);
             assert!(!sentence.contains("hunter2"), "{sentence}");
             assert!(sentence.contains("AWS_ACCESS_KEY_ID"), "{sentence}");

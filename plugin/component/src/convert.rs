@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use holdover_plugin::config::Format;
-use holdover_plugin::model::{Epoch, Generation, Position, VersionRule};
+use holdover_plugin::model::{Epoch, Generation, Lineage, Position, VersionRule};
 use holdover_plugin::policy::capabilities::{StorageFailure, StorageFailureKind};
-use holdover_plugin::policy::{self, OnRefusal, Origin};
+use holdover_plugin::policy::{self, OnRefusal, OnStale, Origin};
+use holdover_plugin::snapshot::{PublicKey, Trust};
 
 use crate::generated::common::holdover::policy::{storage_failures, types};
 
@@ -27,6 +28,8 @@ fn settings(settings: types::Settings) -> Result<policy::Settings, String> {
         },
         version_rule: match settings.version_rule {
             types::VersionRule::Exact => VersionRule::Exact,
+            types::VersionRule::Patch => VersionRule::Patch,
+            types::VersionRule::Minor => VersionRule::Minor,
         },
         node: settings.node,
         import: settings.import,
@@ -40,7 +43,30 @@ fn settings(settings: types::Settings) -> Result<policy::Settings, String> {
         export_delay: Duration::from_millis(settings.export_delay),
         settle: Duration::from_millis(settings.settle),
         staleness_warn: Duration::from_millis(settings.staleness_warn),
+        head_age_max: Duration::from_millis(settings.head_age_max),
+        on_stale: match settings.on_stale {
+            types::OnStale::Warn => OnStale::Warn,
+            types::OnStale::Refuse => OnStale::Refuse,
+        },
+        cache_age_max: settings.cache_age_max.map(Duration::from_millis),
+        trusted: trust("settings.trusted-keys", &settings.trusted_keys)?,
+        operators: trust("settings.operator-keys", &settings.operator_keys)?,
+        has_identity: settings.has_identity,
+        sealed_as: settings.sealed_as,
+        kong_layout: settings.kong_layout,
+        min_generation: Generation(settings.min_generation),
+        accept_lineage: settings.accept_lineage.map(lineage).transpose()?,
+        break_glass: settings.break_glass,
     })
+}
+
+fn trust(name: &str, keys: &[String]) -> Result<Trust, String> {
+    let keys: Result<Vec<PublicKey>, _> = keys.iter().map(|key| key.parse()).collect();
+    keys.map(Trust::new).map_err(|error| format!("{name}: {error}"))
+}
+
+fn lineage(text: String) -> Result<Lineage, String> {
+    text.parse().map_err(|error| format!("settings.accept-lineage: {error}"))
 }
 
 pub fn serving(serving: types::Serving) -> Result<policy::Serving, String> {
@@ -94,5 +120,5 @@ pub fn storage_failure(failure: storage_failures::Failure) -> StorageFailure {
         Kind::UnknownOutcome => StorageFailureKind::UnknownOutcome,
         Kind::Other => StorageFailureKind::Other,
     };
-    StorageFailure { kind, detail: failure.detail }
+    StorageFailure { kind, detail: failure.detail, retry_after: failure.retry_after.map(Duration::from_millis) }
 }

@@ -1,12 +1,14 @@
 //! World `exporter`: its own imports as capabilities, its exports as episodes.
 
-use holdover_plugin::policy::capabilities::{Etag, PutNew, StorageFailure, StorageId, StorageWrite, Swap};
+use holdover_plugin::model::Digest;
+use holdover_plugin::policy::capabilities::{Etag, PutNew, Sealing, StorageFailure, StorageId, StorageWrite, Swap};
 use holdover_plugin::policy::{ExportOutcome, export};
+use holdover_plugin::snapshot::{KeyId, PayloadKey, Purpose, Signature, Wrapping};
 
 use crate::capabilities::World;
 use crate::generated::common::holdover::policy::{held, types};
 use crate::generated::exporter::exports::holdover::policy::exporting::{ExportOutcome as WitOutcome, Guest};
-use crate::generated::exporter::holdover::policy::storage_write;
+use crate::generated::exporter::holdover::policy::{sealing, storage_write};
 use crate::{convert, stream};
 
 struct Exporter;
@@ -62,4 +64,32 @@ impl StorageWrite for World {
             Err(failure) => Err(convert::storage_failure(failure)),
         }
     }
+}
+
+impl Sealing for World {
+    async fn sign(&self, purpose: Purpose, digest: Digest) -> Result<Vec<Signature>, String> {
+        let purpose = match purpose {
+            Purpose::Snapshot => sealing::Purpose::Snapshot,
+            Purpose::Head => sealing::Purpose::Head,
+            Purpose::Lease => sealing::Purpose::Lease,
+            Purpose::Orders => sealing::Purpose::Orders,
+            Purpose::BreakGlass => sealing::Purpose::BreakGlass,
+            Purpose::Sameness => sealing::Purpose::Sameness,
+        };
+        sealing::sign(purpose, digest.as_bytes())?.into_iter().map(signature).collect()
+    }
+
+    async fn wrap(&self) -> Result<Option<Wrapping>, String> {
+        let Some(wrapping) = sealing::wrap()? else { return Ok(None) };
+        let key = exactly(wrapping.key, "payload key")?;
+        Ok(Some(Wrapping { wrapped: wrapping.wrapped, key: PayloadKey::from_bytes(key) }))
+    }
+}
+
+fn signature(signature: sealing::Signature) -> Result<Signature, String> {
+    Ok(Signature { key: KeyId::from_bytes(exactly(signature.key, "key id")?), bytes: exactly(signature.bytes, "signature")? })
+}
+
+fn exactly<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N], String> {
+    bytes.try_into().map_err(|bytes: Vec<u8>| format!("the host gave a {what} of {} bytes, and one has {N}", bytes.len()))
 }

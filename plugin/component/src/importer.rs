@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use holdover_plugin::policy::capabilities::{Answer, Bundle, Cache, ControlPlane, Gateway, Keep, NotApplied, Opening, Slot, Unanswered};
+use holdover_plugin::policy::capabilities::{
+    Answer, Bundle, Cache, ControlPlane, Gateway, Keep, NotApplied, NotUnwrapped, Opening, Slot, Unanswered, Unsealing,
+};
 use holdover_plugin::policy::state::State;
 use holdover_plugin::policy::{self, boot};
+use holdover_plugin::snapshot::PayloadKey;
 
 use crate::capabilities::World;
 use crate::convert;
 use crate::generated::common::holdover::policy::{held, types};
 use crate::generated::importer::exports::holdover::policy::importing::{Guest, Outcome, Standing};
-use crate::generated::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening};
+use crate::generated::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening, unsealing};
 use crate::stream;
 
 struct Importer;
@@ -91,6 +94,24 @@ impl Opening for World {
     async fn open(&self, object: &held::Object) -> Result<held::Config, String> {
         opening::open(object).await
     }
+
+    async fn adopt(&self, object: &held::Object) -> Result<held::Config, String> {
+        opening::adopt(object).await
+    }
+}
+
+impl Unsealing for World {
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+        match unsealing::unwrap(wrapped) {
+            Ok(key) => {
+                let key = key.try_into().map_err(|_| NotUnwrapped::Damaged("the host gave a key of another length".into()))?;
+                Ok(PayloadKey::from_bytes(key))
+            }
+            Err(unsealing::NotUnwrapped::NoIdentity) => Err(NotUnwrapped::NoIdentity),
+            Err(unsealing::NotUnwrapped::ForOthers) => Err(NotUnwrapped::ForOthers),
+            Err(unsealing::NotUnwrapped::Damaged(why)) => Err(NotUnwrapped::Damaged(why)),
+        }
+    }
 }
 
 impl Cache for World {
@@ -116,6 +137,7 @@ fn wit_slot(slot: Slot) -> cache::Slot {
         Slot::Applied => cache::Slot::Applied,
         Slot::Settled => cache::Slot::Settled,
         Slot::Attempts => cache::Slot::Attempts,
+        Slot::Marks => cache::Slot::Marks,
     }
 }
 

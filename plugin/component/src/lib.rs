@@ -13,4 +13,6 @@ mod generated;
 mod importer;
 #[cfg(feature = "inspector")]
 mod inspector;
+#[cfg(target_family = "wasm")]
+mod memcmp;
 mod stream;

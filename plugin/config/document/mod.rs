@@ -19,7 +19,7 @@ pub(super) fn validate(bytes: &[u8]) -> Result<Facts, Invalid> {
         return Err(Invalid::whole("configures nothing: the object is empty"));
     }
     let counts = counts(&sections)?;
-    Ok(Facts { sameness: canonical::sameness(&text)?, counts, warnings: Vec::new() })
+    Ok(Facts { sameness: canonical::sameness(&text)?, counts, warnings: Vec::new(), needs: Vec::new() })
 }
 
 /// The length of every top-level list and object.

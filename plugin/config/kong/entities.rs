@@ -1,5 +1,6 @@
 //! Kong's core entities as tables (KONG.md B.6). Data only.
 
+use super::super::tree::same_key;
 use super::credentials::PLUGIN_ENTITIES;
 use super::schema::{
     ANY_INTEGER, CREATED_AT, CREATED_AT_MS, Entity, Field, ID, Kind, NOT_EMPTY, PORT, TAGS, Text, UPDATED_AT, boolean, field, foreign, text,
@@ -7,7 +8,12 @@ use super::schema::{
 
 /// The entity of this name, if Kong has one.
 pub fn find(name: &str) -> Option<&'static Entity> {
-    CORE.iter().chain(PLUGIN_ENTITIES).find(|entity| entity.name == name)
+    all().find(|entity| same_key(entity.name, name))
+}
+
+/// None refers to one that comes later.
+pub fn all() -> impl Iterator<Item = &'static Entity> {
+    CORE.iter().chain(PLUGIN_ENTITIES)
 }
 
 const TIMEOUT_MS: Kind = Kind::Integer(1, 2_147_483_646);

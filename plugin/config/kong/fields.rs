@@ -1,6 +1,6 @@
 //! Holds a record's members against a table of fields: unknown, missing, of another type, out of range. Reports in Kong's words.
 
-use super::super::tree::{Member, Node, Number};
+use super::super::tree::{Member, Node, Number, member, same_key};
 use super::Role;
 use super::place::{Place, Reports};
 use super::schema::{Entity, Field, Kind, Need, Text};
@@ -39,7 +39,7 @@ fn check_members(
 ) {
     for (key, value) in members {
         let at = Place::Member(place, key);
-        match fields.iter().chain(besides).find(|field| field.name == key) {
+        match fields.iter().chain(besides).find(|field| same_key(field.name, key)) {
             Some(_) if value.is_null() && link == Some(key.as_ref()) => {}
             Some(field) => check_field(field, value, &at, role, reports),
             // Data planes are sent fields by control planes that know more than they do.
@@ -51,7 +51,7 @@ fn check_members(
 
 fn check_missing(fields: &'static [Field], members: &[Member<'_>], link: Option<&str>, place: &Place<'_>, reports: &mut Reports) {
     for field in fields.iter().filter(|field| field.need == Need::Required && link != Some(field.name)) {
-        if !members.iter().any(|(key, _)| key == field.name) {
+        if member(members, field.name).is_none() {
             reports.schema(&Place::Member(place, field.name), "required field missing");
         }
     }
@@ -187,7 +187,7 @@ fn check_map(name: Text, kind: &Kind, value: &Node<'_>, place: &Place<'_>, role:
 fn check_reference(value: &Node<'_>, place: &Place<'_>, reports: &mut Reports) {
     match value {
         Node::String(_) => {}
-        Node::Object(members) => match super::super::tree::member(members, "id") {
+        Node::Object(members) => match member(members, "id") {
             Some(id) => check_value(&Kind::Uuid, id, &Place::Member(place, "id"), Role::DbLess, reports),
             None => reports.schema(&Place::Member(place, "id"), "missing primary key"),
         },

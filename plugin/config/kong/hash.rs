@@ -192,6 +192,11 @@ fn rounded(value: f64) -> (String, i32) {
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         (mantissa.replace('.', ""), exponent.parse().unwrap_or(0))
     };
+    // Most numbers were written with so few digits that there is nothing to round.
+    let (digits, exponent) = split(format!("{value:e}"));
+    if digits.len() <= 14 {
+        return (digits, exponent);
+    }
     // An exact tie has a 5 as its fifteenth digit and nothing behind. No double has more than 767 significant digits.
     let (digits, _) = split(format!("{value:.766e}"));
     let tie = digits.get(14..).is_some_and(|behind| behind.trim_end_matches('0') == "5");

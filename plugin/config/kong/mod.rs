@@ -9,19 +9,21 @@
 //! plugins, vaults and filters only the frame is checked: which of them a gateway has, and what their configuration may be, it alone
 //! knows. Of certificates and keys only the frame of the PEM is looked at, neither expiry nor whether they match.
 
+mod certificates;
 mod credentials;
-mod entities;
+pub(crate) mod entities;
 mod envelope;
 mod fields;
 mod flatten;
 mod hash;
 mod ids;
+mod needs;
 mod path;
 mod place;
 mod references;
 mod route_rules;
 mod rules;
-mod schema;
+pub(crate) mod schema;
 mod shorthand;
 mod survey;
 mod text;
@@ -54,7 +56,7 @@ pub(super) fn validate(bytes: &[u8], strictness: Strictness) -> Result<Facts, In
     };
     let text = yaml::as_json(bytes)?;
     let document = envelope::open(&text)?;
-    let Survey { reports, counts, .. } = survey::survey(&document, role)?;
+    let Survey { reports, counts, needs, .. } = survey::survey(&document, role)?;
     let warnings = match strictness {
         Strictness::Delivered => {
             reports.structural.into_result()?;
@@ -72,7 +74,7 @@ pub(super) fn validate(bytes: &[u8], strictness: Strictness) -> Result<Facts, In
         Some(hash) => hash.into_owned(),
         None => hash::of(&document.sections, document.depth)?.config,
     };
-    Ok(Facts { sameness, counts, warnings })
+    Ok(Facts { sameness, counts, warnings, needs: needs.into_list() })
 }
 
 /// Kong's own verdict, as far as the tables know it. A document that configures nothing is fine with Kong.

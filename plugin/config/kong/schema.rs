@@ -1,5 +1,7 @@
 //! The words in which entities are described: an entity is a table of fields, a field has a kind. Data only, no check.
 
+use super::super::tree::same_key;
+
 /// One type of entity. The tables are in [`super::entities`] and [`super::credentials`].
 pub struct Entity {
     /// As in the document: plural.
@@ -142,7 +144,7 @@ impl Field {
 
 impl Entity {
     pub fn field(&self, name: &str) -> Option<&'static Field> {
-        self.fields.iter().find(|field| field.name == name)
+        self.fields.iter().find(|field| same_key(field.name, name))
     }
 
     /// The field by which this entity hangs below one of type `parent`.

@@ -10,6 +10,7 @@ use super::Role;
 use super::entities;
 use super::envelope::Document;
 use super::fields::{self, REMARKS};
+use super::needs::Needs;
 use super::place::{Place, Reports};
 use super::references::{Index, Reference};
 use super::rules::{self, Case};
@@ -20,6 +21,7 @@ pub struct Survey<'a> {
     role: Role,
     pub reports: Reports,
     pub counts: BTreeMap<String, u64>,
+    pub needs: Needs,
     pub index: Index<'a>,
     total: u64,
     /// Paths are in the words of format 1.1 or 2.1.
@@ -35,6 +37,7 @@ pub fn survey<'a>(document: &Document<'a>, role: Role) -> Result<Survey<'a>, Inv
         role,
         reports: Reports::default(),
         counts: BTreeMap::new(),
+        needs: Needs::default(),
         index: Index::default(),
         total: 0,
         old_paths: false,
@@ -96,7 +99,10 @@ impl<'a> Survey<'a> {
     /// What Enterprise sends besides is counted like an entity: a guard that counts must see it go.
     fn unknown(&mut self, key: &str, text: &'a str, place: &Place<'_>, depth: usize) -> Result<(), Invalid> {
         if tree::first_byte(text) == Some(b'[') {
-            tree::nodes(text, depth, |_| self.count(key))?;
+            tree::nodes(text, depth, |node| {
+                self.needs.unknown(&node);
+                self.count(key)
+            })?;
         } else if tree::parse(text, depth)?.is_null() && self.role == Role::DataPlane {
             return Ok(());
         }
@@ -148,6 +154,7 @@ impl<'a> Survey<'a> {
         let mut prepared = walk::prepare(entity, members, parent, place, self.old_paths);
         self.check(entity, &prepared, parent, place);
         self.register(entity, &prepared, parent, place);
+        self.needs.entity(entity.name, &prepared.members);
         self.flat &= prepared.plain;
         let key = entity.endpoint_key.and_then(|name| tree::member(&prepared.members, name)).and_then(Node::as_str);
         let id = prepared.id.as_deref().unwrap_or_default();

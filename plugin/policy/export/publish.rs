@@ -1,15 +1,16 @@
 //! Station *publish*: upload the snapshot, read it back, verify it, then move the head (export-08).
 
+use super::sealing::{self, Sealed};
 use super::state::State;
-use super::{CONFIRM_EVERY, Located, STORAGE, later};
-use crate::config::{self, Proof, Strictness, ValidConfig};
-use crate::model::{Digest, Generation, Lineage, Position};
+use super::{CONFIRM_EVERY, Located, STORAGE, kong_place, later};
+use crate::config::{self, Strictness, ValidConfig};
+use crate::model::{Generation, Lineage, Position};
 use crate::policy::candidate::read_body;
 use crate::policy::capabilities::{Etag, PutNew, StorageFailure, StorageFailureKind, Swap};
 use crate::policy::events::{Event, Name};
 use crate::policy::{Exporting, Facts};
 use crate::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
-use crate::snapshot::{self, About, Publication, Snapshot, keys, seal};
+use crate::snapshot::{self, Snapshot, Trust, keys};
 
 /// How often one delivery is tried against a head that moves under it.
 const ROUNDS_MAX: u32 = 3;
@@ -53,12 +54,16 @@ async fn round<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, config:
     let Located { head, etag } = locate(caps, facts).await.map_err(Published::NotThisTime)?;
     let head = head.unwrap_or_else(|| Head::first(facts.settings.cluster.clone(), Lineage::from_random(caps.random(), caps.random())));
     stand_by_if_succeeded(caps, state, &head)?;
-    if let Some(position) = same_as_newest(facts, &head, valid.proof()) {
+    if let Some(newest) = head.newest(&facts.settings.gateway_version)
+        && sealing::is_same(caps, facts, state, &head, newest, valid.proof()).await.map_err(Published::NotThisTime)?
+    {
+        let position = newest.position();
         return Err(already(caps, facts, state, head, etag, position).await.into());
     }
     let position = place(&head, state, taken);
-    let snapshot = sealed(caps, facts, state, &head, position, valid)?;
-    let entry = entry(facts, &snapshot, position);
+    let sameness = valid.proof().sameness().to_owned();
+    let sealed = sealing::sealed(caps, facts, state, head.lineage, position, valid).await;
+    let Sealed { snapshot, entry } = sealed.map_err(Published::NotThisTime)?;
     upload(caps, snapshot, &entry).await?;
     read_back(caps, &entry).await.map_err(Published::NotThisTime)?;
     let published = advance(caps, head, position, entry, facts);
@@ -68,6 +73,8 @@ async fn round<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, config:
         Err(MoveFailed::Failure(sentence)) => return Err(Published::NotThisTime(sentence).into()),
     }
     state.office = Some(position.epoch);
+    state.published_sameness = Some(sameness);
+    kong_place::write(caps, facts, config).await;
     caps.emit(
         Event::info(Name::Exported, "A configuration is published.")
             .with("position", position)
@@ -101,8 +108,8 @@ pub(super) async fn locate<C: Exporting>(caps: &C, facts: &Facts) -> Result<Loca
         Err(failure) => return Err(failure.detail),
     };
     let bytes = read_body(&fetched.object).await?;
-    let head =
-        Head::read(&bytes).map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
+    let head = Head::read(&bytes, &facts.settings.trusted)
+        .map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
     if head.cluster != facts.settings.cluster {
         return Err(format!(
             "the storage holds cluster '{}', and holdover_cluster is '{}': give each cluster a prefix of its own in cluster_fallback_config_storage",
@@ -125,11 +132,6 @@ fn stand_by_if_succeeded<C: Exporting>(caps: &C, state: &State, head: &Head) -> 
         }
         Some(_) | None => Ok(()),
     }
-}
-
-fn same_as_newest(facts: &Facts, head: &Head, proof: &Proof) -> Option<Position> {
-    let newest = head.newest(&facts.settings.gateway_version)?;
-    (newest.sameness == proof.sameness()).then(|| newest.position())
 }
 
 /// No change, no snapshot (export-05); a head that was confirmed long ago is confirmed on the way.
@@ -160,47 +162,12 @@ fn place(head: &Head, state: &State, taken: u32) -> Position {
     Position { epoch, generation: Generation(head.generation.0.saturating_add(1 + u64::from(taken))) }
 }
 
-fn sealed<C: Exporting>(
-    caps: &C,
-    facts: &Facts,
-    state: &State,
-    head: &Head,
-    position: Position,
-    valid: ValidConfig,
-) -> Result<Snapshot, Published> {
-    let about = About {
-        cluster: facts.settings.cluster.clone(),
-        gateway_version: facts.settings.gateway_version.clone(),
-        publication: Some(Publication { lineage: head.lineage, epoch: position.epoch, generation: position.generation }),
-        captured_at: state.captured_at,
-        sealed_at: caps.now(),
-        sealed_by: facts.settings.node.clone(),
-    };
-    seal(valid, about).map_err(|sentence| never(caps, sentence))
-}
-
-fn entry(facts: &Facts, snapshot: &Snapshot, position: Position) -> Entry {
-    let manifest = snapshot.manifest();
-    let file_digest = snapshot.file_digest();
-    Entry {
-        epoch: position.epoch,
-        generation: position.generation,
-        key: keys::snapshot(&facts.settings.gateway_version, position, file_digest),
-        file_digest,
-        file_bytes: snapshot.bytes().len() as u64,
-        digest: manifest.digest,
-        sameness: manifest.sameness.clone(),
-        counts: manifest.counts.clone(),
-        sealed_at: manifest.sealed_at,
-    }
-}
-
 async fn upload<C: Exporting>(caps: &C, snapshot: Snapshot, entry: &Entry) -> Result<(), Stopped> {
     match caps.put_new(STORAGE, &entry.key, snapshot.into_bytes()).await {
         Ok(PutNew::Created) => Ok(()),
         // Our own earlier try, or somebody's under a key that begins alike: reading back tells.
         Ok(PutNew::Exists) => read_back(caps, entry).await.map_err(|_| Stopped::Raced),
-        Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail }) => {
+        Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail, .. }) => {
             read_back(caps, entry).await.map_err(|_| Published::NotThisTime(detail).into())
         }
         Err(failure) => Err(Published::NotThisTime(failure.detail).into()),
@@ -211,10 +178,12 @@ async fn upload<C: Exporting>(caps: &C, snapshot: Snapshot, entry: &Entry) -> Re
 async fn read_back<C: Exporting>(caps: &C, entry: &Entry) -> Result<(), String> {
     let fetched = caps.get(STORAGE, &entry.key, entry.file_bytes).await.map_err(|failure| failure.detail)?;
     let file = read_body(&fetched.object).await?;
-    if Digest::of(&file) != entry.file_digest {
-        return Err(format!("the storage gave other bytes back than were written under {}", entry.key));
+    // Whether the bytes are those that were sealed; whose signature they bear is known.
+    let verified = snapshot::verify(&file, &Trust::unasked()).map_err(|refusal| refusal.to_string())?;
+    match verified.file_digest() == entry.file_digest {
+        true => Ok(()),
+        false => Err(format!("the storage gave other bytes back than were written under {}", entry.key)),
     }
-    snapshot::verify(&file).map(|_| ()).map_err(|refusal| refusal.to_string())
 }
 
 fn advance<C: Exporting>(caps: &C, mut head: Head, position: Position, entry: Entry, facts: &Facts) -> Head {
@@ -243,11 +212,11 @@ impl From<MoveFailed> for String {
 pub(super) async fn move_head<C: Exporting>(caps: &C, facts: &Facts, mut head: Head, etag: Option<Etag>) -> Result<(), MoveFailed> {
     head.writer = facts.settings.node.clone();
     head.nonce = caps.random();
-    let bytes = head.write().map_err(MoveFailed::Failure)?;
+    let bytes = sealing::signed_head(caps, &head).await.map_err(MoveFailed::Failure)?;
     match caps.swap(STORAGE, keys::HEAD, etag.as_ref(), bytes).await {
         Ok(Swap::Swapped) => Ok(()),
         Ok(Swap::Stale) => Err(MoveFailed::Stale),
-        Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail }) => match locate(caps, facts).await {
+        Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail, .. }) => match locate(caps, facts).await {
             Ok(Located { head: Some(found), .. }) if found.nonce == head.nonce => Ok(()),
             Ok(_) => Err(MoveFailed::Stale),
             Err(sentence) => Err(MoveFailed::Failure(format!("{detail}; and then {sentence}"))),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::ExportOutcome;
+use super::super::backoff::millis;
 use crate::model::{Epoch, Position, UnixMs};
 
 const FORMAT: u16 = 0;
@@ -18,6 +19,8 @@ pub struct State {
     /// The epoch this process took with its first publication.
     pub office: Option<Epoch>,
     pub published: Option<Position>,
+    /// Of what stands there: an encrypted head does not show it.
+    pub published_sameness: Option<String>,
     /// When the control plane delivered what is to be exported.
     pub captured_at: UnixMs,
     pub failures: u32,
@@ -55,8 +58,4 @@ impl State {
         self.held.clone_from(&held);
         ExportOutcome { wake_after, pending, published: self.published, held, state: serde_json::to_vec(&self).unwrap_or_default() }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use holdover_plugin::config::Format;
-use holdover_plugin::model::{Cluster, GatewayVersion, VersionRule};
+use holdover_plugin::model::{Cluster, GatewayVersion};
 use holdover_plugin::policy::{self, OnRefusal};
 use holdover_plugin::routing::Unenforced;
+use holdover_plugin::snapshot::{PublicKey, Trust};
 use serde::Deserialize;
 
 const GIVE_UP_MS: u64 = 10_000;
@@ -29,6 +30,8 @@ struct RawSettings {
     give_up_ms: Option<u64>,
     on_refusal: Option<String>,
     unenforced_plugins: Option<String>,
+    /// Ed25519 public keys: who may seal what the filter takes.
+    trusted_keys: Option<Vec<String>>,
 }
 
 /// Complete and checked.
@@ -73,6 +76,7 @@ impl Reading<'_> {
         let gateway_version: Option<GatewayVersion> = self.parsed("gateway_version", raw.gateway_version);
         self.format(raw.format);
         let on_refusal = self.on_refusal(raw.on_refusal.as_deref());
+        let trusted = self.trusted(raw.trusted_keys.unwrap_or_default());
         let unenforced = self.unenforced(raw.unenforced_plugins.as_deref());
         let storage_cluster = self.given("storage_cluster", raw.storage_cluster);
         let storage_authority = self.given("storage_authority", raw.storage_authority);
@@ -92,21 +96,14 @@ impl Reading<'_> {
             path: path?,
         };
         let policy = policy::Settings {
-            cluster: cluster?,
-            gateway_version: gateway_version?,
-            format: Format::Kong,
-            version_rule: VersionRule::default(),
             node: "envoy".into(),
-            import: true,
             storages: vec![storage.prefix.clone()],
             on_refusal: on_refusal?,
             give_up: Duration::from_millis(give_up),
-            first_fetch_jitter: Duration::ZERO,
-            // Nothing is exported here.
-            export_delay: Duration::ZERO,
             // Without a disk there is nothing that could settle.
             settle: Duration::MAX,
-            staleness_warn: Duration::from_secs(24 * 3600),
+            trusted: trusted?,
+            ..policy::Settings::new(cluster?, gateway_version?, Format::Kong)
         };
         Some(Settings { policy, storage, control_plane, unenforced: unenforced? })
     }
@@ -150,6 +147,11 @@ impl Reading<'_> {
                 None
             }
         }
+    }
+
+    fn trusted(&mut self, keys: Vec<String>) -> Option<Trust> {
+        let keys: Result<Vec<PublicKey>, _> = keys.iter().map(|key| key.parse()).collect();
+        keys.map(Trust::new).map_err(|error| self.wrong.push(format!("trusted_keys: {error}"))).ok()
     }
 
     fn unenforced(&mut self, value: Option<&str>) -> Option<Unenforced> {

@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn get(calls: &Calls, from: &settings::Storage, key: &str, bytes_max: u64) -> Result<Fetched<Object>, StorageFailure> {
     let path = format!("{}/{}", from.prefix, escaped(key));
     let place = Place { cluster: &from.cluster, authority: &from.authority, path: &path };
-    let failure = |kind, what: String| StorageFailure { kind, detail: format!("{from}: {what}") };
+    let failure = |kind, what: String| StorageFailure::new(kind, format!("{from}: {what}"));
     let response = match calls.get(place, TIMEOUT).await {
         Ok(response) => response,
         Err(unheard) => return Err(failure(of_unheard(&unheard), format!("'{key}' could not be read: {unheard}"))),

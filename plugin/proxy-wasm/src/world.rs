@@ -8,12 +8,12 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use holdover_plugin::model::{Digest, UnixMs};
 use holdover_plugin::policy::capabilities::{
-    Body, Bundle, Cache, Clock, ControlPlane, Events, Fetched, Gateway, Held, Keep, NotApplied, Opening, Random, Schemas, Slot,
-    StorageFailure, StorageFailureKind, StorageId, StorageRead, Unanswered,
+    Body, Bundle, Cache, Clock, ControlPlane, Events, Fetched, Gateway, Held, Keep, NotApplied, NotUnwrapped, Opening, Random, Schemas,
+    Slot, StorageFailure, StorageFailureKind, StorageId, StorageRead, Unanswered, Unsealing,
 };
 use holdover_plugin::policy::events::{Event, Name, Severity, Why};
 use holdover_plugin::routing::Table;
-use holdover_plugin::snapshot;
+use holdover_plugin::snapshot::{self, PayloadKey};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 
@@ -102,7 +102,7 @@ impl StorageRead for World {
             0 => storage::get(&self.vm.calls, &self.settings.storage, key, bytes_max).await,
             _ => {
                 let detail = format!("there is one storage here, and none at place {storage}: this is a mistake of the filter");
-                Err(StorageFailure { kind: StorageFailureKind::NoSuchStorage, detail })
+                Err(StorageFailure::new(StorageFailureKind::NoSuchStorage, detail))
             }
         }
     }
@@ -131,9 +131,23 @@ impl Bundle for World {
 
 impl Opening for World {
     async fn open(&self, object: &Object) -> Result<Config, String> {
-        let verified = snapshot::verify(&object.0).map_err(|refusal| refusal.to_string())?;
-        let opened = verified.open().map_err(|refusal| refusal.to_string())?;
+        let verified = snapshot::verify(&object.0, &self.settings.policy.trusted).map_err(|refusal| refusal.to_string())?;
+        let opened = verified.open(None).map_err(|refusal| refusal.to_string())?;
         Ok(Config(opened.into_bytes()))
+    }
+
+    async fn adopt(&self, object: &Object) -> Result<Config, String> {
+        match self.settings.policy.trusted.is_configured() {
+            true => Err("legacy-would-downgrade: what nobody sealed is not taken by a filter that has keys".into()),
+            false => Ok(Config(object.0.clone())),
+        }
+    }
+}
+
+/// A filter has no place for a private key: what is encrypted cannot be opened here.
+impl Unsealing for World {
+    async fn unwrap(&self, _: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+        Err(NotUnwrapped::NoIdentity)
     }
 }
 

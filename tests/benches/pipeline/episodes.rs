@@ -10,13 +10,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use holdover_component::{Runtime, RuntimeOptions};
 use holdover_plugin::config::{self, Format, Strictness};
-use holdover_plugin::model::VersionRule;
-use holdover_plugin::policy::{ExportOutcome, Facts, OnRefusal, Origin, Outcome, Settings, Standing, boot, export};
+use holdover_plugin::policy::{ExportOutcome, Facts, Origin, Outcome, Settings, Standing, boot, export};
 use holdover_ports::{Config, Exporter, Importer};
 use holdover_tests::virtual_world::World;
 
@@ -153,21 +151,8 @@ fn assert_serving(outcome: &Outcome) {
 }
 
 fn facts() -> Facts {
-    let settings = Settings {
-        cluster: "bench".parse().unwrap(),
-        gateway_version: "3.9.1".parse().unwrap(),
-        format: Format::Kong,
-        version_rule: VersionRule::Exact,
-        node: "bench".into(),
-        import: true,
-        storages: vec!["virtual-0".into()],
-        on_refusal: OnRefusal::Wait,
-        give_up: Duration::from_secs(10),
-        first_fetch_jitter: Duration::ZERO,
-        export_delay: Duration::from_secs(60),
-        settle: Duration::from_secs(60),
-        staleness_warn: Duration::from_secs(24 * 3600),
-    };
+    let settings =
+        Settings { storages: vec!["virtual-0".into()], ..Settings::new("bench".parse().unwrap(), "3.9.1".parse().unwrap(), Format::Kong) };
     Facts { settings, serving: None, connected: false, stopping: false, process: 1 }
 }
 

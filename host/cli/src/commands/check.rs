@@ -1,16 +1,19 @@
 //! `holdover check`: whether a node would start and find what it needs, before a rollout. Changes nothing: what it must write to try,
-//! it removes.
+//! it removes. With `--as importer` it lets the policy restore the backup into nothing ([`importer`]).
+
+mod importer;
+mod ports;
 
 use std::path::Path;
 
 use holdover_node::settings::{Environment, Settings};
 use holdover_plugin::snapshot::head::{HEAD_BYTES_MAX, Head};
-use holdover_plugin::snapshot::keys;
+use holdover_plugin::snapshot::{Trust, keys};
 use holdover_ports::{StorageFailureKind, StorageRead};
 use serde::Serialize;
 
 use super::{read_file, say, say_json};
-use crate::args::CheckArguments;
+use crate::args::{CheckArguments, CheckedRole, StorageArguments};
 use crate::exit::{Exit, Failure};
 use crate::wire;
 
@@ -41,8 +44,12 @@ enum Verdict {
 }
 
 pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
+    match arguments.role {
+        Some(CheckedRole::Importer) => return importer::check(arguments).await,
+        None => only_for_an_importer(arguments)?,
+    }
     let environment = Environment::of_process();
-    let report = match wire::settings(&arguments.files, environment.clone()) {
+    let report = match wire::settings(&arguments.storages.files, environment.clone()) {
         Ok(settings) => {
             let mut checks = vec![Finding::ok("settings", "complete")];
             checks.extend(look(&settings, &environment).await);
@@ -64,12 +71,28 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// What has no meaning for the settings of a node is not passed over.
+fn only_for_an_importer(arguments: &CheckArguments) -> Result<(), Failure> {
+    let StorageArguments { files: _, storage, cluster, gateway_version, keys } = &arguments.storages;
+    let given = [
+        ("--storage", !storage.is_empty()),
+        ("--cluster", cluster.is_some()),
+        ("--gateway-version", gateway_version.is_some()),
+        ("--trusted-key", !keys.trusted_key.is_empty()),
+        ("--identity", keys.identity.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::settings(format!("{flag}: without --as importer the settings alone are checked; add it"))),
+        None => Ok(()),
+    }
+}
+
 async fn look(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     let mut findings = Vec::new();
     match wire::readers(settings, environment).await {
         Ok(readers) => {
             for reader in &readers {
-                findings.push(storage(&**reader).await);
+                findings.push(storage(&**reader, &settings.policy.trusted).await);
             }
         }
         Err(failure) => findings.push(Finding::failed("storage", failure.sentence, failure.exit)),
@@ -83,7 +106,7 @@ async fn look(settings: &Settings, environment: &Environment) -> Vec<Finding> {
         });
     }
     if let Some(bundle) = &settings.bundle {
-        findings.push(self::bundle(bundle).await);
+        findings.push(self::bundle(bundle, &settings.policy.trusted).await);
     }
     findings.push(match wire::try_policy(settings, environment).await {
         Ok(ready_ms) => Finding::ok("policy", format!("compiles and links in {ready_ms:.0} ms")),
@@ -92,10 +115,10 @@ async fn look(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     findings
 }
 
-async fn storage(reader: &dyn StorageRead) -> Finding {
+async fn storage(reader: &dyn StorageRead, trusted: &Trust) -> Finding {
     let what = format!("storage {}", reader.name());
     match reader.get(keys::HEAD, HEAD_BYTES_MAX).await {
-        Ok(fetched) => match Head::read(&fetched.bytes) {
+        Ok(fetched) => match Head::read(&fetched.bytes, trusted) {
             Ok(head) => Finding::ok(what, format!("generation {} of cluster {}", head.generation.0, head.cluster)),
             Err(refusal) => Finding::failed(what, format!("its head is refused: {refusal}"), Exit::NotOpened),
         },
@@ -129,11 +152,11 @@ fn cache(dir: &Path) -> Finding {
     }
 }
 
-async fn bundle(path: &Path) -> Finding {
+async fn bundle(path: &Path, trusted: &Trust) -> Finding {
     let what = format!("holdover_bundle = '{}'", path.display());
     match read_file(path, holdover_plugin::snapshot::FILE_BYTES_MAX).await {
         Err(why) => Finding::failed(what, why, Exit::NotOpened),
-        Ok(bytes) => match holdover_plugin::snapshot::verify(&bytes) {
+        Ok(bytes) => match holdover_plugin::snapshot::verify(&bytes, trusted) {
             Ok(_) => Finding::ok(what, "a snapshot whose seal holds"),
             Err(refusal) => Finding::failed(what, format!("it is refused: {refusal}"), Exit::NotOpened),
         },

@@ -1,11 +1,21 @@
 //! One file per command. A command says what it found on stdout, and what kept it from looking as a [`Failure`].
 
 pub mod ask;
+pub mod break_glass;
 pub mod check;
+pub mod diff;
 pub mod drill;
+pub mod fetch;
+pub mod generation;
+pub mod history;
+pub mod keygen;
+pub mod opening;
 pub mod policy;
 pub mod run;
+pub mod show;
 pub mod status;
+pub mod storages;
+pub mod times;
 pub mod verify;
 pub mod why;
 
@@ -13,6 +23,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use bytes::Bytes;
+use holdover_node::SystemClock;
+use holdover_plugin::model::UnixMs;
+use holdover_ports::Clock;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
@@ -26,6 +39,21 @@ pub fn say(lines: impl IntoIterator<Item = String>) {
             return;
         }
     }
+}
+
+/// One line on stderr, for what the answer itself has no place for.
+pub fn warn(sentence: &str) {
+    // Whether anybody reads it changes nothing about the answer.
+    let _ = writeln!(io::stderr().lock(), "holdover: {sentence}");
+}
+
+pub fn now() -> UnixMs {
+    SystemClock::starting_here().now()
+}
+
+/// A line from outside, of which nobody may know who wrote it: it must not move a terminal's cursor.
+pub fn legible(line: &str) -> String {
+    line.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 /// Prints one JSON document.

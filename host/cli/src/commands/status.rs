@@ -72,7 +72,7 @@ fn until(now_ms: Option<u64>, at: Option<&Value>) -> Option<String> {
     Some(format!("in {}", span(at?.as_u64()?.saturating_sub(now_ms?))))
 }
 
-fn span(ms: u64) -> String {
+pub(super) fn span(ms: u64) -> String {
     let s = ms / 1000;
     match s {
         0..60 => format!("{s} s"),

@@ -35,11 +35,12 @@ impl S3Access for Permissions {
         let Some(key) = request.credentials().and_then(|credentials| self.0.get(&credentials.access_key)) else {
             return Err(s3_error!(AccessDenied));
         };
-        let reads = matches!(request.method().as_str(), "GET" | "HEAD");
+        let method = request.method().as_str();
         let lists = matches!(request.s3_path(), S3Path::Root | S3Path::Bucket { .. });
         let may = match key.permission {
             Permission::ReadWrite => true,
-            Permission::Read => reads,
+            Permission::Read => matches!(method, "GET" | "HEAD"),
+            Permission::GetOnly => method == "GET",
         };
         if may && (key.may_list || !lists) { Ok(()) } else { Err(s3_error!(AccessDenied)) }
     }

@@ -122,7 +122,10 @@ impl Served {
         let key = path.strip_prefix(&*self.bucket).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
         let signed = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let access_key = signed.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
-        Request { method: request.method().to_string(), key: key.to_owned(), access_key: access_key.to_owned(), status: None }
+        let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let unsigned = request.headers().iter().filter(|(name, _)| **name != header::AUTHORIZATION);
+        let headers = unsigned.map(|(name, value)| (name.to_string(), text(value))).collect();
+        Request { method: request.method().to_string(), key: key.to_owned(), access_key: access_key.to_owned(), status: None, headers }
     }
 }
 

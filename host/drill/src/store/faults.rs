@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
-use http::{Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use s3s::Body;
 use s3s::dto::{ETagCondition, StreamingBlob};
@@ -29,6 +29,7 @@ struct Failing {
     requests: u32,
     status: StatusCode,
     code: &'static str,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 struct Truncating {
@@ -39,13 +40,24 @@ struct Truncating {
 impl Faults {
     /// Answers the next requests with an S3 error instead of looking at them.
     pub fn fail_next(&self, requests: u32, status: u16, code: &'static str) {
+        self.fail_next_with(requests, status, code, &[]);
+    }
+
+    /// The same, with headers: `Retry-After`, a `Date` that is wrong. What no header may hold is left out.
+    pub fn fail_next_with(&self, requests: u32, status: u16, code: &'static str, headers: &[(&str, &str)]) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.lock().failing = Some(Failing { requests, status, code });
+        let headers = headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect();
+        self.lock().failing = Some(Failing { requests, status, code, headers });
     }
 
     /// `503 SlowDown`.
     pub fn slow_down_next(&self, requests: u32) {
         self.fail_next(requests, 503, "SlowDown");
+    }
+
+    /// `503 SlowDown` that says when to come back: seconds, or an HTTP date.
+    pub fn slow_down_next_for(&self, requests: u32, retry_after: &str) {
+        self.fail_next_with(requests, 503, "SlowDown", &[("retry-after", retry_after)]);
     }
 
     /// Waits this long before every request is looked at. Zero ends it.
@@ -90,11 +102,12 @@ impl Faults {
         let mut state = self.lock();
         let failing = state.failing.as_mut()?;
         failing.requests = failing.requests.checked_sub(1)?;
-        let (status, code) = (failing.status, failing.code);
+        let (status, code, headers) = (failing.status, failing.code, failing.headers.clone());
         let xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>on demand</Message></Error>");
         let mut response = Response::new(Body::from(xml));
         *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/xml"));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        response.headers_mut().extend(headers);
         Some(response)
     }
 

@@ -1,8 +1,10 @@
 //! An S3 server in this process, in memory: real SigV4, real conditional writes, and faults on demand.
 //!
 //! Promised: read after write; `If-None-Match: *` and `If-Match` decided under one lock, so one of many writers wins; signatures
-//! checked; keys that only read are refused writes; `AccessDenied` instead of `NoSuchKey` for identities that may not list.
-//! Faults, all of them at run time through [`Store`] and [`Faults`]: refused connections · slow answers · S3 errors of any code ·
+//! checked; each access key may do what its [`Permission`] says, and no more; `AccessDenied` instead of `NoSuchKey` for identities
+//! that may not list. What was asked is recorded with its headers, so that a test sees which parameters a write carried.
+//! Faults, all of them at run time through [`Store`] and [`Faults`]: refused connections · slow answers · S3 errors of any code, with
+//! or without `Retry-After` and a wrong `Date` ·
 //! bodies that end early · lost answers to writes that happened · ignored conditions · bits that rot in the store.
 //!
 //! Here the promise ends: one bucket, no versions, no multipart, no checksums besides the signature's, no half-written request, no
@@ -54,6 +56,8 @@ pub struct AccessKey {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
+    /// s3:GetObject alone, and by GET alone: no HEAD, no list, nothing of the bucket.
+    GetOnly,
     /// GET and HEAD.
     Read,
     ReadWrite,
@@ -69,6 +73,8 @@ pub struct Request {
     pub access_key: String,
     /// `None` when the connection was cut instead of answering.
     pub status: Option<u16>,
+    /// Names in small letters. Without the signature.
+    pub headers: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
@@ -116,6 +122,12 @@ impl Store {
         self.requests.all()
     }
 
+    /// Of these, the writes that were done.
+    pub fn writes(&self) -> Vec<Request> {
+        let done = |request: &Request| request.method == "PUT" && request.status == Some(200);
+        self.requests().into_iter().filter(done).collect()
+    }
+
     /// A look behind the server's back.
     pub fn get(&self, key: &str) -> Option<Bytes> {
         self.objects.get(key).map(|object| object.bytes)
@@ -138,6 +150,10 @@ impl AccessKey {
 
     pub fn read_only(id: &str, secret: &str) -> Self {
         Self { permission: Permission::Read, ..Self::read_write(id, secret) }
+    }
+
+    pub fn only_gets(id: &str, secret: &str) -> Self {
+        Self { permission: Permission::GetOnly, may_list: false, ..Self::read_write(id, secret) }
     }
 
     pub fn without_list(self) -> Self {

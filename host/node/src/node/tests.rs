@@ -7,8 +7,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use holdover_plugin::config::Format;
-use holdover_plugin::model::VersionRule;
-use holdover_plugin::policy::{ExportOutcome, OnRefusal, Origin, Serving, Standing};
+use holdover_plugin::policy::{ExportOutcome, Origin, Serving, Standing};
 use holdover_ports::{ControlPlane, EpisodeLost, GatewayStatus, NotApplied};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -394,21 +393,8 @@ fn text(config: &Config) -> String {
 }
 
 fn settings() -> Settings {
-    Settings {
-        cluster: "default".parse().unwrap(),
-        gateway_version: "3.9.1".parse().unwrap(),
-        format: Format::Kong,
-        version_rule: VersionRule::Exact,
-        node: "node-1".into(),
-        import: true,
-        storages: vec!["file:///backup".into()],
-        on_refusal: OnRefusal::Wait,
-        give_up: s(10),
-        first_fetch_jitter: s(0),
-        export_delay: s(60),
-        settle: s(60),
-        staleness_warn: s(86_400),
-    }
+    let settings = Settings::new("default".parse().unwrap(), "3.9.1".parse().unwrap(), Format::Kong);
+    Settings { node: "node-1".into(), storages: vec!["file:///backup".into()], ..settings }
 }
 
 /// Within an hour of paused time.

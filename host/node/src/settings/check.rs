@@ -2,16 +2,18 @@
 //!
 //! Every group reads all of its settings before it gives up, so that no problem hides another.
 
+mod acceptance;
 mod control_plane;
 mod fallback;
 mod gateway;
+mod keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use holdover_plugin::config::Format;
-use holdover_plugin::model::{Cluster, GatewayVersion, VersionRule};
+use holdover_plugin::model::{Cluster, GatewayVersion};
 use holdover_plugin::policy::{OnRefusal, Settings as PolicySettings};
 
 use super::environment::Environment;
@@ -22,9 +24,11 @@ use super::reading::Reading;
 use super::reference::Name;
 use super::url;
 use super::{Judges, LogLevel, Role, Settings};
+use acceptance::acceptance;
 use control_plane::control_plane;
 use fallback::{Fallback, fallback};
 use gateway::gateway;
+use keys::{Ways, keys};
 
 pub fn check(raw: &RawSettings, environment: &Environment, judges: &Judges<'_>, problems: Vec<Problem>) -> Result<Settings, Problems> {
     let mut reading = Reading::new(raw, environment, problems);
@@ -49,6 +53,9 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
     let identity = identity(reading, environment);
     let format = format(reading);
     let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format));
+    let ways = Ways::of(fallback.as_ref(), format.as_ref().map(|(format, _)| *format));
+    let keys = keys(reading, ways, judges);
+    let acceptance = acceptance(reading, fallback.as_ref(), keys.as_ref());
     let places = places(reading);
     let log_level = reading.choice(Name::LogLevel, &LOG_LEVELS);
     if let (Some(Role::ControlPlane), Some(Fallback { import: true, .. })) = (role, &fallback) {
@@ -57,12 +64,13 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
     }
 
     let (fallback, timing, identity, places) = (fallback?, timing?, identity?, places?);
+    let (keys, acceptance) = (keys?, acceptance?);
     let (format, schema) = format?;
     let policy = PolicySettings {
         cluster: identity.cluster,
         gateway_version: identity.gateway_version,
         format,
-        version_rule: VersionRule::Exact,
+        version_rule: acceptance.version_rule,
         node: identity.node,
         import: fallback.import,
         storages: fallback.storages.iter().map(|storage| url::shown(storage)).collect(),
@@ -72,6 +80,18 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
         export_delay: timing.export_delay,
         settle: timing.settle,
         staleness_warn: timing.staleness_warn,
+        head_age_max: acceptance.head_age_max,
+        on_stale: acceptance.on_stale,
+        cache_age_max: acceptance.cache_age_max,
+        trusted: keys.trusted,
+        operators: keys.operators,
+        has_identity: keys.files.identity.is_some(),
+        // Only whoever opens the files knows: `wire.rs` says it.
+        sealed_as: String::new(),
+        kong_layout: keys.kong_layout,
+        min_generation: acceptance.min_generation,
+        accept_lineage: acceptance.accept_lineage,
+        break_glass: acceptance.break_glass,
     };
     Some(Settings {
         policy,
@@ -79,7 +99,10 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
         control_plane: control_plane?,
         gateway: gateway?,
         storages: fallback.storages,
+        s3_addressing: fallback.s3_addressing,
+        shared_fetch_dir: fallback.shared_fetch_dir,
         export: fallback.export,
+        keys: keys.files,
         schema,
         cache_dir: places.cache_dir,
         bundle: places.bundle,

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use holdover_plugin::policy::Settings as PolicySettings;
 use holdover_plugin::routing::Unenforced;
+use holdover_plugin::snapshot::PublicKey;
 
 pub use environment::Environment;
 pub use problem::{Problem, Problems};
@@ -52,6 +53,11 @@ pub struct Sources {
 pub struct Judges<'a> {
     pub storage: &'a dyn Fn(&str) -> Result<(), String>,
     pub s3_put: &'a dyn Fn(&str) -> Result<(), String>,
+    /// Opens the file of a private key, and says whose signatures it makes.
+    pub signing_key: &'a dyn Fn(&Path) -> Result<PublicKey, String>,
+    /// Opens the file of a private key that decrypts.
+    pub identity: &'a dyn Fn(&Path) -> Result<(), String>,
+    pub recipient: &'a dyn Fn(&str) -> Result<(), String>,
 }
 
 /// Everything a node needs to know, without gaps and contradictions. Only [`load`] makes one.
@@ -63,8 +69,12 @@ pub struct Settings {
     pub gateway: Gateway,
     /// URLs in the order given; the policy's `StorageId` is an index into them.
     pub storages: Vec<String>,
+    pub s3_addressing: S3Addressing,
+    /// Where the nodes of this machine share what they fetch.
+    pub shared_fetch_dir: Option<PathBuf>,
     /// Whether and how this node publishes.
     pub export: Option<Export>,
+    pub keys: Keys,
     /// A JSON Schema for format `document`.
     pub schema: Option<PathBuf>,
     pub cache_dir: PathBuf,
@@ -120,10 +130,29 @@ pub enum Gateway {
     None,
 }
 
+/// Where a bucket's name stands in a request to S3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum S3Addressing {
+    Auto,
+    Path,
+    Virtual,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
     /// Extra parameters of every put to S3, as JSON (export-14).
     pub s3_config: Option<String>,
+}
+
+/// The files of private keys, and for whom to encrypt. Whom to believe stands in the policy's part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    pub signing_key: Option<PathBuf>,
+    /// Recipients as text, each one judged.
+    pub recipients: Vec<String>,
+    pub identity: Option<PathBuf>,
+    /// Whether the cache is encrypted to the identity, which is then set.
+    pub cache_encryption: bool,
 }
 
 /// Kong's levels.

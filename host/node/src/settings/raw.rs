@@ -9,7 +9,7 @@ use std::fmt;
 use super::environment::{Environment, Reference};
 use super::problem::Problem;
 use super::reference::Name;
-use super::secret::Secret;
+use super::secret::{Secret, is_private_key};
 use super::{file, url};
 
 /// A settings file as read.
@@ -117,7 +117,7 @@ impl Given {
     /// The text for sentences: never a secret, never longer than a line.
     pub fn shown(&self) -> String {
         const SHOWN_CHARS_MAX: usize = 120;
-        if self.name.entry().secret {
+        if self.name.entry().secret || is_private_key(&self.text) {
             return Secret::SHOWN.to_owned();
         }
         let parts: Vec<String> = self.text.split(',').map(url::shown).collect();

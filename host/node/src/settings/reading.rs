@@ -129,6 +129,19 @@ impl<'a> Reading<'a> {
         self.parsed(name, |text| Ok(PathBuf::from(text)))
     }
 
+    /// Parses each of a comma-separated list. Nothing when it is not set; `None` when one of them is bad.
+    pub fn list<T>(&mut self, name: Name, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let list = self.parsed(name, |text| {
+            let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+            let parsed = parts.iter().zip(1..).map(|(part, place)| match parse(part) {
+                Err(fix) if parts.len() > 1 => Err(format!("number {place} of {}: {fix}", parts.len())),
+                parsed => parsed,
+            });
+            parsed.collect::<Result<Vec<T>, String>>()
+        });
+        list.map(Option::unwrap_or_default)
+    }
+
     /// A problem with a setting that was read well by itself.
     pub fn contradiction(&mut self, name: Name, fix: impl Into<String>) {
         let problem = match self.raw.given(name) {

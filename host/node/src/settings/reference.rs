@@ -90,7 +90,9 @@ settings! {
     GatewayReload "holdover_gateway_reload" Ours None, false, "command",
         "Run after the gateway's file was replaced.";
     GatewayVersion "holdover_gateway_version" Ours None, false, "for example `3.9.1`; required",
-        "The version of the gateways that are served. Snapshots are made for and taken from exactly this version.";
+        "The version of the gateways that are served. Snapshots are made for it, and taken as `holdover_version_rule` says.";
+    VersionRule "holdover_version_rule" Ours Some("exact"), false, "`exact`, `patch`, `minor`",
+        "Snapshots of which versions are taken: the same, an older patch (3.9.0 for 3.9.1), or an older minor (3.8.2 for 3.9.1).";
     Cluster "holdover_cluster" Ours Some("default"), false, "1 to 64 characters of `a-z A-Z 0-9 . _ -`",
         "The nodes that share one configuration.";
     NodeName "holdover_node_name" Ours None, false, "1 to 255 printable characters",
@@ -103,6 +105,35 @@ settings! {
         "Where this node keeps its own copy of the configuration.";
     Bundle "holdover_bundle" Ours None, false, "path",
         "A snapshot baked into the image: the last rung of the ladder.";
+    TrustedKeys "holdover_trusted_keys" Ours None, false, "`ed25519:…`, comma-separated",
+        "Public keys of those who may seal. Once one is named, nothing from a storage or bundle is read that none of them signed.";
+    OperatorKeys "holdover_operator_keys" Ours None, false, "`ed25519:…`, comma-separated",
+        "Public keys of the operators: who may sign break-glass tokens and orders.";
+    SigningKey "holdover_signing_key" Ours None, false, "path",
+        "The private key that signs what this node publishes, as `holdover keygen signing` writes it. The file must be its owner's alone.";
+    Recipients "holdover_recipients" Ours None, false, "`age1…`, comma-separated, at most 20",
+        "For whom what this node publishes is encrypted. Unset: it is not.";
+    Identity "holdover_identity" Ours None, false, "path",
+        "The private key that opens what is encrypted to this node, as `holdover keygen identity` writes it; retired ones may follow it in the file. \
+         The file must be its owner's alone.";
+    CacheEncryption "holdover_cache_encryption" Ours Some("off"), false, "`on`, `off`",
+        "Encrypt the cache to this node's own `holdover_identity`.";
+    CacheMaxAge "holdover_cache_max_age" Ours Some("0"), false, "duration, `0` for never",
+        "A cache that was kept or confirmed longer ago than this comes after the storages.";
+    MinGeneration "holdover_min_generation" Ours Some("0"), false, "number",
+        "What a node that remembers nothing does not go below.";
+    AcceptLineage "holdover_accept_lineage" Ours None, false, "32 hexadecimal digits",
+        "The lineage to take, whatever this node remembers: for a storage that was begun anew.";
+    BreakGlass "holdover_break_glass" Ours None, false, "path",
+        "A token of `holdover break-glass`: lets this node take one snapshot although it is older, or of another lineage; once. Needs \
+         `holdover_operator_keys`.";
+    OnStale "holdover_on_stale" Ours Some("warn"), false, "`warn`, `refuse`",
+        "What a head older than `holdover_head_max_age` means to a starting node.";
+    HeadMaxAge "holdover_head_max_age" Ours Some("7d"), false, "duration, at least 1s",
+        "How old a head may be before `holdover_on_stale` applies.";
+    KongLayout "holdover_kong_layout" Ours Some("auto"), false, "`auto`, `on`, `off`",
+        "Write Kong's documented `<version>/config.json`, in plain, as well. `auto`: only for the format kong, when neither \
+         `holdover_signing_key` nor `holdover_recipients` is set.";
     StatusListen "holdover_status_listen" Ours Some("127.0.0.1:8108"), false, "`address:port`",
         "Where `status`, `why`, readiness and metrics are served.";
     OnRefusal "holdover_on_refusal" Ours Some("wait"), false, "`wait`, `fallback`",
@@ -115,6 +146,11 @@ settings! {
         "How long a configuration must run before it counts as settled.";
     StalenessWarn "holdover_staleness_warn" Ours Some("24h"), false, "duration, at least 1s",
         "How old a head may be before it is reported.";
+    S3Addressing "holdover_s3_addressing" Ours Some("auto"), false, "`auto`, `path`, `virtual`",
+        "Where a bucket's name stands in requests to S3: `path` is `https://host/bucket`, `virtual` is `https://bucket.host`; `auto` is \
+         `virtual` at Amazon and `path` elsewhere.";
+    SharedFetchDir "holdover_shared_fetch_dir" Ours None, false, "path",
+        "A folder (0700) in which the nodes of one machine share the snapshots they fetch, so that only one of them asks the storage.";
     UnenforcedPlugins "holdover_unenforced_plugins" Ours Some("refuse"), false, "`refuse`, or `ignore:` and names, comma-separated",
         "A plugin that the built-in gateway cannot enforce makes its routes answer 503; those that only log or measure may be ignored by name.";
     Policy "holdover_policy" Ours None, false, "path",
@@ -168,10 +204,12 @@ Holdover's own (`HOLDOVER_GATEWAY` for `holdover_gateway`). `HOLDOVER_…` wins 
 `holdover.conf` over `kong.conf`.
 
 A value that is exactly `$NAME` or `${NAME}` is taken from the environment, `{file:/path}` from that file. A file with a secret must
-not be readable by everybody. Durations are `500ms`, `10s`, `5m`, `24h`, `7d`; a bare number is seconds.
+not be readable by everybody, a file with a private key by nobody but its owner (`chmod 600`). Durations are `500ms`, `10s`, `5m`, `24h`,
+`7d`; a bare number is seconds.
 
 Storage credentials come from the environment as the AWS tools have it (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
-`AWS_REGION`, …); `AWS_CONFIG_STORAGE_ENDPOINT` is the URL of any other S3-compatible service.
+`AWS_REGION`, …); `AWS_CONFIG_STORAGE_ENDPOINT` is the URL of any other S3-compatible service. Storages are asked through `HTTPS_PROXY`, `HTTP_PROXY` and
+`NO_PROXY` (in either spelling), and trust the certificates in `AWS_CA_BUNDLE` besides the machine's own.
 
 All settings are checked together at start: every problem is printed at once, with the setting, its value and what to write instead.
 ";

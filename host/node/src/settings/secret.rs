@@ -32,6 +32,14 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Whether a text is, or holds, a private key: written where a path or a public key belongs, it must not be shown.
+pub fn is_private_key(text: &str) -> bool {
+    const MARKS: [&str; 3] = ["age-secret-key-", "ed25519-private:", "private key-----"];
+    let lower = text.to_ascii_lowercase();
+    let bare = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    bare || MARKS.iter().any(|mark| lower.contains(mark))
+}
+
 pub fn is_world_readable(file: &Metadata) -> bool {
     const OTHERS_READ: u32 = 0o004;
     file.permissions().mode() & OTHERS_READ != 0
@@ -47,5 +55,16 @@ mod tests {
         let printed = format!("{secret} {secret:?} {:#?} {:?}", Some(&secret), [&secret]);
         assert!(!printed.contains("hunter2"), "{printed}");
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn a_private_key_is_known_by_its_form_and_a_public_one_is_none() {
+        let digits = "0123456789abcdef".repeat(4);
+        for text in [&digits, &format!("ed25519-private:{digits}"), "age1x, AGE-SECRET-KEY-1QQ", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
+            assert!(is_private_key(text), "{text}");
+        }
+        for text in [&format!("ed25519:{digits}"), "age1qqq", "/etc/holdover/private-key", ""] {
+            assert!(!is_private_key(text), "{text}");
+        }
     }
 }

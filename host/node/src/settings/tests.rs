@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
+mod keys;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -284,6 +286,20 @@ fn a_backup_node_and_a_file_gateway_are_settings_like_any_other() {
 }
 
 #[test]
+fn the_way_to_a_storage_is_set_and_a_bad_one_refused() {
+    let settings = Given::config(WHOLE).settings();
+    assert_eq!((settings.s3_addressing, settings.shared_fetch_dir), (S3Addressing::Auto, None));
+    let ways = "holdover_s3_addressing = virtual\nholdover_shared_fetch_dir = /run/holdover\n";
+    let import = "cluster_fallback_config_import = on\n";
+    let settings = Given::config(&format!("{WHOLE}{STORED}{import}{ways}")).settings();
+    assert_eq!((settings.s3_addressing, settings.shared_fetch_dir), (S3Addressing::Virtual, Some(PathBuf::from("/run/holdover"))));
+    assert_problem(&format!("{WHOLE}holdover_s3_addressing = host\n"), "holdover_s3_addressing", "auto, path, virtual");
+    assert_problem(&format!("{WHOLE}holdover_shared_fetch_dir = shared\n"), "holdover_shared_fetch_dir", "whole path");
+    let notes = Given::config(&format!("{WHOLE}holdover_shared_fetch_dir = /run/holdover\n")).settings().notes;
+    assert!(notes.iter().any(|note| note.contains("holdover_shared_fetch_dir") && note.contains("import is off")), "{notes:?}");
+}
+
+#[test]
 fn a_settings_file_that_is_not_there_is_named() {
     let sources = Sources { config: Some("/no/such/holdover.conf".into()), ..Sources::default() };
     let problems = load(&sources, &JUDGES).unwrap_err();
@@ -303,6 +319,18 @@ const JUDGES: Judges<'static> = Judges {
         false => Ok(()),
     },
     s3_put: &|_| Ok(()),
+    signing_key: &|path| match path.ends_with("signing") {
+        true => keys::OWN.parse().map_err(|error: holdover_plugin::snapshot::PublicKeyError| error.to_string()),
+        false => Err("it cannot be read".into()),
+    },
+    identity: &|path| match path.ends_with("identity") {
+        true => Ok(()),
+        false => Err("it cannot be read".into()),
+    },
+    recipient: &|text| match text.starts_with("age1") {
+        true => Ok(()),
+        false => Err("a recipient is 'age1' and more".into()),
+    },
 };
 
 /// Settings on their way into [`load`], in a folder of their own. `{file:TOKEN}` in the file is a file there that holds

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The object is as it was.
     NotDone(io::Error),
     /// The object has its new bytes, which a power cut may still undo.
@@ -15,7 +15,7 @@ pub(super) enum Failure {
 }
 
 /// Gives the bytes their name only if nothing has it (`AlreadyExists`).
-pub(super) fn create(folder: &Path, key: &str, body: &[u8]) -> Result<(), Failure> {
+pub(crate) fn create(folder: &Path, key: &str, body: &[u8]) -> Result<(), Failure> {
     let (parent, target) = prepare(folder, key).map_err(Failure::NotDone)?;
     if target.symlink_metadata().is_ok() {
         return Err(Failure::NotDone(io::ErrorKind::AlreadyExists.into()));
@@ -27,7 +27,7 @@ pub(super) fn create(folder: &Path, key: &str, body: &[u8]) -> Result<(), Failur
 }
 
 /// Gives the bytes their name, whoever had it.
-pub(super) fn replace(folder: &Path, key: &str, body: &[u8]) -> Result<(), Failure> {
+pub(crate) fn replace(folder: &Path, key: &str, body: &[u8]) -> Result<(), Failure> {
     let (parent, target) = prepare(folder, key).map_err(Failure::NotDone)?;
     let temporary = Temporary::write(&parent, body).map_err(Failure::NotDone)?;
     fs::rename(&temporary.0, &target).map_err(Failure::NotDone)?;

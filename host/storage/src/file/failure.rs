@@ -5,6 +5,8 @@ use std::path::Path;
 
 use holdover_ports::{StorageFailure, StorageFailureKind as Kind};
 
+use crate::failure::failure;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doing {
     Reading,
@@ -40,7 +42,7 @@ pub(super) fn of(error: &Error, folder: &Path, key: &str, doing: Doing) -> Stora
         // An open list of another crate: what is left is told in the system's own words.
         _ => (Kind::Other, format!("{storage}: '{key}' could not be {} ({error}); check the folder and its file system", done(doing))),
     };
-    StorageFailure { kind, detail }
+    failure(kind, detail, None)
 }
 
 pub(super) fn not_durable(error: &Error, folder: &Path, key: &str) -> StorageFailure {
@@ -49,18 +51,18 @@ pub(super) fn not_durable(error: &Error, folder: &Path, key: &str) -> StorageFai
          it is read back, and the disk should be checked",
         storage(folder)
     );
-    StorageFailure { kind: Kind::UnknownOutcome, detail }
+    failure(Kind::UnknownOutcome, detail, None)
 }
 
 pub(super) fn not_a_file(folder: &Path, key: &str) -> StorageFailure {
     let detail = format!("{}: '{key}' is not a file; move away what is in its place", storage(folder));
-    StorageFailure { kind: Kind::Other, detail }
+    failure(Kind::Other, detail, None)
 }
 
 pub(super) fn too_large(folder: &Path, key: &str, bytes: u64, bytes_max: u64) -> StorageFailure {
     let detail =
         format!("{}: '{key}' has at least {bytes} bytes; {bytes_max} is the most that is taken, so look who put it there", storage(folder));
-    StorageFailure { kind: Kind::TooLarge, detail }
+    failure(Kind::TooLarge, detail, None)
 }
 
 fn storage(folder: &Path) -> String {

@@ -4,7 +4,7 @@
 //! mark of an object is the digest of its bytes. Creating needs no lock (a hard link is the condition); swapping holds an advisory
 //! lock, so whoever else writes this folder must hold it as well. Where a mount keeps neither links nor locks, the promise ends.
 
-mod durable;
+pub(crate) mod durable;
 mod failure;
 mod lock;
 
@@ -99,13 +99,11 @@ impl Folder {
         let folder = self.clone();
         match tokio::task::spawn_blocking(move || work(&self)).await {
             Ok(result) => result,
-            Err(lost) => Err(StorageFailure {
-                kind: StorageFailureKind::UnknownOutcome,
-                detail: format!(
-                    "cluster_fallback_config_storage = file://{}: the work was cut off ({lost}); it is read back",
-                    folder.0.display()
-                ),
-            }),
+            Err(lost) => {
+                let storage = format!("cluster_fallback_config_storage = file://{}", folder.0.display());
+                let detail = format!("{storage}: the work was cut off ({lost}); it is read back");
+                Err(crate::failure::failure(StorageFailureKind::UnknownOutcome, detail, None))
+            }
         }
     }
 

@@ -3,12 +3,17 @@
 //! S3's own messages are not repeated: they may hold a signature or a key. The code is, when it looks like one.
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use holdover_plugin::model::UnixMs;
 use holdover_ports::{StorageFailure, StorageFailureKind as Kind};
 
+use crate::date;
+use crate::failure::{failure, retry_after};
+use crate::options::Proxy;
 use crate::url::{Endpoint, S3Place};
 
 /// How a storage is named in sentences.
@@ -45,6 +50,9 @@ struct Answer<'a> {
     /// S3's, or words that say there was none.
     code: &'a str,
     bucket_region: Option<&'a str>,
+    /// The storage's clock.
+    date: Option<UnixMs>,
+    retry_after: Option<Duration>,
 }
 
 /// The condition of a conditional write did not hold: somebody else was there, and nothing was written.
@@ -67,6 +75,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let Words { storage, endpoint, .. } = words;
+    let mut pause = None;
     let (kind, detail) = match (fate(error), asked) {
         (Fate::NoCredentials(cause), _) => (
             Kind::Credentials,
@@ -92,9 +101,12 @@ where
         (Fate::NotBuilt(cause), _) => {
             (Kind::Other, format!("{storage}: the request could not be made ({cause}); check the settings of the storage"))
         }
-        (Fate::Answered(answer), asked) => answered(words, asked, &answer),
+        (Fate::Answered(answer), asked) => {
+            pause = answer.retry_after;
+            answered(words, asked, &answer)
+        }
     };
-    StorageFailure { kind, detail }
+    failure(kind, detail, pause)
 }
 
 fn fate<E>(error: &SdkError<E, HttpResponse>) -> Fate<'_>
@@ -127,10 +139,15 @@ where
 
 impl<'a> Answer<'a> {
     fn read(response: &'a HttpResponse, code: Option<&'a str>) -> Self {
+        let (headers, status) = (response.headers(), response.status().as_u16());
+        let date = headers.get("date").and_then(date::parse);
+        let pause = headers.get("retry-after").and_then(|header| retry_after(header, date.unwrap_or_else(date::now)));
         Self {
-            status: response.status().as_u16(),
+            status,
             code: code.filter(|code| is_code(code)).unwrap_or("no S3 code"),
-            bucket_region: response.headers().get("x-amz-bucket-region").filter(|region| is_code(region)),
+            bucket_region: headers.get("x-amz-bucket-region").filter(|region| is_code(region)),
+            date,
+            retry_after: pause.filter(|_| matches!(status, 429 | 503)),
         }
     }
 }
@@ -159,7 +176,7 @@ fn of_identity(words: &Words, answer: &Answer<'_>) -> Option<(Kind, String)> {
             format!("the session in AWS_SESSION_TOKEN is over or unknown ({code}); renew it together with its key pair"),
         ),
         "RequestTimeTooSkewed" => {
-            (Kind::Other, format!("this machine's clock is too far from the storage's ({code}); set the clock, for example with NTP"))
+            (Kind::Other, format!("this machine's clock {} ({code}): set the clock (NTP)", difference(answer.date, date::now())))
         }
         _ => return None,
     };
@@ -168,7 +185,7 @@ fn of_identity(words: &Words, answer: &Answer<'_>) -> Option<(Kind, String)> {
 
 fn of_place(words: &Words, asked: Asked<'_>, answer: &Answer<'_>) -> Option<(Kind, String)> {
     let Words { storage, endpoint, bucket, region } = words;
-    let Answer { status, code, bucket_region } = *answer;
+    let Answer { status, code, bucket_region, .. } = *answer;
     Some(match (code, status, asked) {
         ("NoSuchBucket", ..) => (
             Kind::NoSuchStorage,
@@ -185,6 +202,10 @@ fn of_place(words: &Words, asked: Asked<'_>, answer: &Answer<'_>) -> Option<(Kin
         | (_, 503, Asked::Read(_)) => (
             Kind::SlowDown,
             format!("{storage}: the storage asks for a pause ({status} {code}); if this lasts, give the cluster a bucket of its own"),
+        ),
+        (_, 407, _) => (
+            Kind::Other,
+            format!("{endpoint}: the proxy asks for a user and password ({status}); write them into HTTPS_PROXY or HTTP_PROXY"),
         ),
         ("RequestTimeout", ..) => {
             (Kind::Unreachable, format!("{endpoint} gave up waiting for the request ({status} {code}); check the way to it"))
@@ -251,11 +272,12 @@ fn of_write(words: &Words, key: &str, answer: &Answer<'_>) -> (Kind, String) {
 }
 
 impl Words {
-    pub fn new(place: &S3Place, endpoint: Option<&Endpoint>, region: &str) -> Self {
+    pub fn new(place: &S3Place, endpoint: Option<&Endpoint>, region: &str, proxy: Option<&Proxy>) -> Self {
         let storage = format!("cluster_fallback_config_storage = {place}");
+        let through = proxy.map(|proxy| format!(" (proxy {})", proxy.shown)).unwrap_or_default();
         let asked = match (&place.endpoint, endpoint) {
-            (None, Some(endpoint)) => format!("AWS_CONFIG_STORAGE_ENDPOINT = {endpoint}"),
-            (Some(_), _) | (None, None) => storage.clone(),
+            (None, Some(endpoint)) => format!("AWS_CONFIG_STORAGE_ENDPOINT = {endpoint}{through}"),
+            (Some(_), _) | (None, None) => format!("{storage}{through}"),
         };
         Self { storage, endpoint: asked, bucket: place.bucket.clone(), region: region.to_owned() }
     }
@@ -265,7 +287,7 @@ impl Words {
             "{}: '{key}' has at least {bytes} bytes; {bytes_max} is the most that is taken, so look who put it there",
             self.storage
         );
-        StorageFailure { kind: Kind::TooLarge, detail }
+        failure(Kind::TooLarge, detail, None)
     }
 
     pub fn broke_off(&self, key: &str, received: u64, announced: Option<u64>, cause: &str) -> StorageFailure {
@@ -274,7 +296,16 @@ impl Words {
             "{} broke off in the body of '{key}' after {received}{of} bytes ({cause}); check the service and the way to it",
             self.endpoint
         );
-        StorageFailure { kind: Kind::Unreachable, detail }
+        failure(Kind::Unreachable, detail, None)
+    }
+}
+
+/// How far apart two clocks are; the way of the answer is a second at most.
+fn difference(storage: Option<UnixMs>, here: UnixMs) -> String {
+    match storage.map(|storage| (here.0.saturating_sub(storage.0) / 1000, storage.0.saturating_sub(here.0) / 1000)) {
+        Some((0, 0)) | None => "differs from the storage's by too much".into(),
+        Some((ahead, 0)) => format!("differs from the storage's by {ahead} s, being ahead"),
+        Some((_, behind)) => format!("differs from the storage's by {behind} s, being behind"),
     }
 }
 
@@ -291,6 +322,6 @@ pub(super) fn deepest(error: &(dyn Error + 'static)) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
 }
 
-fn is_code(text: &str) -> bool {
+pub(super) fn is_code(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte))
 }

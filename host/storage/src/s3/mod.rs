@@ -3,10 +3,13 @@
 //! The SDK never retries here: the policy does, and a write that was sent twice could lose a race against itself.
 
 mod client;
+mod credentials;
 mod failure;
 mod get;
+mod http_client;
 mod put;
 mod put_config;
+mod web_identity;
 
 pub(crate) use client::{Bucket, S3Settings};
 pub(crate) use get::S3Reader;

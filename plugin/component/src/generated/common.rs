@@ -147,6 +147,10 @@ pub mod holdover {
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum VersionRule {
                 Exact,
+                /// The same or an older patch.
+                Patch,
+                /// The same or an older minor.
+                Minor,
             }
             impl ::core::fmt::Debug for VersionRule {
                 fn fmt(
@@ -156,6 +160,12 @@ pub mod holdover {
                     match self {
                         VersionRule::Exact => {
                             f.debug_tuple("VersionRule::Exact").finish()
+                        }
+                        VersionRule::Patch => {
+                            f.debug_tuple("VersionRule::Patch").finish()
+                        }
+                        VersionRule::Minor => {
+                            f.debug_tuple("VersionRule::Minor").finish()
                         }
                     }
                 }
@@ -168,6 +178,39 @@ pub mod holdover {
                     }
                     match val {
                         0 => VersionRule::Exact,
+                        1 => VersionRule::Patch,
+                        2 => VersionRule::Minor,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// What a head older than the maximum age means.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum OnStale {
+                Warn,
+                Refuse,
+            }
+            impl ::core::fmt::Debug for OnStale {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        OnStale::Warn => f.debug_tuple("OnStale::Warn").finish(),
+                        OnStale::Refuse => f.debug_tuple("OnStale::Refuse").finish(),
+                    }
+                }
+            }
+            impl OnStale {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> OnStale {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => OnStale::Warn,
+                        1 => OnStale::Refuse,
                         _ => panic!("invalid enum discriminant"),
                     }
                 }
@@ -214,6 +257,26 @@ pub mod holdover {
                 pub export_delay: DurationMs,
                 pub settle: DurationMs,
                 pub staleness_warn: DurationMs,
+                pub head_age_max: DurationMs,
+                pub on_stale: OnStale,
+                /// `none`: a cache is never too old to come first.
+                pub cache_age_max: ::core::option::Option<DurationMs>,
+                /// Who may seal what comes from outside: `ed25519:` and 64 hexadecimal digits each. Empty: nobody is asked for a signature.
+                pub trusted_keys: _rt::Vec<_rt::String>,
+                /// Who may sign a break-glass token.
+                pub operator_keys: _rt::Vec<_rt::String>,
+                /// Whether the host can open what is encrypted to this node.
+                pub has_identity: bool,
+                /// By which keys and for whom the host seals; empty when neither. A change of it is a change of what is published.
+                pub sealed_as: _rt::String,
+                /// Whether Kong's documented place is written, too.
+                pub kong_layout: bool,
+                /// What a node without a mark does not go below.
+                pub min_generation: u64,
+                /// 32 hexadecimal digits.
+                pub accept_lineage: ::core::option::Option<_rt::String>,
+                /// The text of a break-glass token.
+                pub break_glass: ::core::option::Option<_rt::String>,
             }
             impl ::core::fmt::Debug for Settings {
                 fn fmt(
@@ -234,6 +297,17 @@ pub mod holdover {
                         .field("export-delay", &self.export_delay)
                         .field("settle", &self.settle)
                         .field("staleness-warn", &self.staleness_warn)
+                        .field("head-age-max", &self.head_age_max)
+                        .field("on-stale", &self.on_stale)
+                        .field("cache-age-max", &self.cache_age_max)
+                        .field("trusted-keys", &self.trusted_keys)
+                        .field("operator-keys", &self.operator_keys)
+                        .field("has-identity", &self.has_identity)
+                        .field("sealed-as", &self.sealed_as)
+                        .field("kong-layout", &self.kong_layout)
+                        .field("min-generation", &self.min_generation)
+                        .field("accept-lineage", &self.accept_lineage)
+                        .field("break-glass", &self.break_glass)
                         .finish()
                 }
             }
@@ -521,6 +595,8 @@ pub mod holdover {
                 pub kind: Kind,
                 /// For the operator: the setting, its value and the fix. Holds no secret.
                 pub detail: _rt::String,
+                /// How long the storage asks to be left alone, in milliseconds, when it says.
+                pub retry_after: ::core::option::Option<u64>,
             }
             impl ::core::fmt::Debug for Failure {
                 fn fmt(
@@ -530,6 +606,7 @@ pub mod holdover {
                     f.debug_struct("Failure")
                         .field("kind", &self.kind)
                         .field("detail", &self.detail)
+                        .field("retry-after", &self.retry_after)
                         .finish()
                 }
             }
@@ -750,11 +827,29 @@ pub mod holdover {
                                                 len11,
                                                 len11,
                                             );
+                                            let l12 = i32::from(
+                                                *_ptr
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
                                             super::super::super::holdover::policy::storage_failures::Failure {
                                                 kind: super::super::super::holdover::policy::storage_failures::Kind::_lift(
                                                     l8 as u8,
                                                 ),
                                                 detail: _rt::string_lift(bytes11),
+                                                retry_after: match l12 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l13 = *_ptr
+                                                                .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l13 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             }
                                         };
                                         Err(e)
@@ -1489,48 +1584,52 @@ pub mod wit_stream {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1860] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7\x0d\x01A\x02\x01\
-A\x15\x01B\x17\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2074] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfd\x0e\x01A\x02\x01\
+A\x15\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08\
 document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07\
 storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
-on-refusal\x03\0\x0a\x01m\x01\x05exact\x04\0\x0cversion-rule\x03\0\x0c\x01k\x05\x01\
-r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x0e\x04\0\x07serving\x03\
-\0\x0f\x01ps\x01r\x0d\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-r\
-ule\x0d\x04nodes\x06import\x7f\x08storages\x11\x0aon-refusal\x0b\x07give-up\x03\x12\
-first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-warn\x03\x04\
-\0\x08settings\x03\0\x12\x01k\x10\x01r\x05\x08settings\x13\x07serving\x14\x09con\
-nected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x15\x03\0\x1bholdove\
-r:policy/types@0.1.0\x05\0\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\
-\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01\
-@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04\
-self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\
-\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x01\x01B\
-\x04\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredentials\x0fno\
--such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outcome\x05oth\
-er\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x06details\x04\0\x07failure\x03\0\x02\
-\x03\0&holdover:policy/storage-failures@0.1.0\x05\x02\x02\x03\0\0\x07unix-ms\x02\
-\x03\0\x01\x06object\x02\x03\0\x02\x07failure\x01B\x0e\x02\x03\x02\x01\x03\x04\0\
-\x07unix-ms\x03\0\0\x02\x03\x02\x01\x04\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\
-\x05\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04\
-etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07\
-storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy\
-/storage-read@0.1.0\x05\x06\x02\x03\0\x01\x06config\x01B\x07\x02\x03\x02\x01\x07\
-\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\
-\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x08\x02\x03\
-\0\0\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x09\x04\0\x0bduration-ms\x03\0\0\x02\
-\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01\
-@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\
-\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0a\x01B\x02\x01@\0\0\
-w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0b\x01B\x08\x01\
-m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01\
-r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\
-\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/even\
-ts@0.1.0\x05\x0c\x04\0<holdover:policy/common-with-all-of-its-exports-removed@0.\
-1.0\x04\0\x0b,\x01\0&common-with-all-of-its-exports-removed\x03\0\0\0G\x09produc\
-ers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060\
-.61.1";
+on-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\
+\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06\
+digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07serving\x03\0\x11\x01\
+ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
+ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refusal\x0b\x07give-up\
+\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-wa\
+rn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0ctrusted-keys\x13\
+\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emi\
+n-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08settings\x03\0\x16\
+\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\x7f\x08stopping\x7f\
+\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:policy/types@0.1.0\x05\0\
+\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04sel\
+f\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\
+\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13\
+[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]object.r\
+ead\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x01\x01B\x05\x01m\x0a\x06abs\
+ent\x13absent-or-forbidden\x09forbidden\x0bcredentials\x0fno-such-storage\x09slo\
+w-down\x09too-large\x0bunreachable\x0funknown-outcome\x05other\x04\0\x04kind\x03\
+\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-after\x02\x04\0\x07failure\x03\
+\0\x03\x03\0&holdover:policy/storage-failures@0.1.0\x05\x02\x02\x03\0\0\x07unix-\
+ms\x02\x03\0\x01\x06object\x02\x03\0\x02\x07failure\x01B\x0e\x02\x03\x02\x01\x03\
+\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x04\x04\0\x06object\x03\0\x02\x02\x03\x02\
+\x01\x05\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\
+\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\
+\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:po\
+licy/storage-read@0.1.0\x05\x06\x02\x03\0\x01\x06config\x01B\x07\x02\x03\x02\x01\
+\x07\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\
+\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x08\x02\
+\x03\0\0\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x09\x04\0\x0bduration-ms\x03\0\0\
+\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\
+\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\
+\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0a\x01B\x02\x01@\0\
+\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0b\x01B\x08\
+\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\
+\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\
+\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:polic\
+y/events@0.1.0\x05\x0c\x04\0<holdover:policy/common-with-all-of-its-exports-remo\
+ved@0.1.0\x04\0\x0b,\x01\0&common-with-all-of-its-exports-removed\x03\0\0\0G\x09\
+producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
+t\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -137,13 +137,13 @@ pub mod holdover {
                         fn abi_layout(&mut self) -> ::core::alloc::Layout {
                             unsafe {
                                 ::core::alloc::Layout::from_size_align_unchecked(
-                                    (24 + 6 * ::core::mem::size_of::<*const u8>()),
+                                    (56 + 4 * ::core::mem::size_of::<*const u8>()),
                                     8,
                                 )
                             }
                         }
                         fn results_offset(&mut self) -> usize {
-                            (16 + 3 * ::core::mem::size_of::<*const u8>())
+                            (24 + 2 * ::core::mem::size_of::<*const u8>())
                         }
                         unsafe fn call_import(
                             &mut self,
@@ -250,23 +250,19 @@ pub mod holdover {
                                 match l0 {
                                     0 => {
                                         let e = {
-                                            let l1 = i32::from(
-                                                *_ptr.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                            );
+                                            let l1 = i32::from(*_ptr.add(8).cast::<u8>());
                                             PutNewOutcome::_lift(l1 as u8)
                                         };
                                         Ok(e)
                                     }
                                     1 => {
                                         let e = {
-                                            let l2 = i32::from(
-                                                *_ptr.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                            );
+                                            let l2 = i32::from(*_ptr.add(8).cast::<u8>());
                                             let l3 = *_ptr
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<*mut u8>();
                                             let l4 = *_ptr
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
                                             let len5 = l4;
                                             let bytes5 = _rt::Vec::from_raw_parts(
@@ -274,11 +270,29 @@ pub mod holdover {
                                                 len5,
                                                 len5,
                                             );
+                                            let l6 = i32::from(
+                                                *_ptr
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
                                             super::super::super::__with_name0::Failure {
                                                 kind: super::super::super::__with_name0::Kind::_lift(
                                                     l2 as u8,
                                                 ),
                                                 detail: _rt::string_lift(bytes5),
+                                                retry_after: match l6 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l7 = *_ptr
+                                                                .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l7 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             }
                                         };
                                         Err(e)
@@ -325,8 +339,8 @@ pub mod holdover {
                         fn abi_layout(&mut self) -> ::core::alloc::Layout {
                             unsafe {
                                 ::core::alloc::Layout::from_size_align_unchecked(
-                                    (12 * ::core::mem::size_of::<*const u8>()),
-                                    ::core::mem::size_of::<*const u8>(),
+                                    (32 + 10 * ::core::mem::size_of::<*const u8>()),
+                                    8,
                                 )
                             }
                         }
@@ -516,23 +530,19 @@ pub mod holdover {
                                 match l0 {
                                     0 => {
                                         let e = {
-                                            let l1 = i32::from(
-                                                *_ptr.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                            );
+                                            let l1 = i32::from(*_ptr.add(8).cast::<u8>());
                                             SwapOutcome::_lift(l1 as u8)
                                         };
                                         Ok(e)
                                     }
                                     1 => {
                                         let e = {
-                                            let l2 = i32::from(
-                                                *_ptr.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                            );
+                                            let l2 = i32::from(*_ptr.add(8).cast::<u8>());
                                             let l3 = *_ptr
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<*mut u8>();
                                             let l4 = *_ptr
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
                                             let len5 = l4;
                                             let bytes5 = _rt::Vec::from_raw_parts(
@@ -540,11 +550,29 @@ pub mod holdover {
                                                 len5,
                                                 len5,
                                             );
+                                            let l6 = i32::from(
+                                                *_ptr
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
                                             super::super::super::__with_name0::Failure {
                                                 kind: super::super::super::__with_name0::Kind::_lift(
                                                     l2 as u8,
                                                 ),
                                                 detail: _rt::string_lift(bytes5),
+                                                retry_after: match l6 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l7 = *_ptr
+                                                                .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l7 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             }
                                         };
                                         Err(e)
@@ -559,6 +587,302 @@ pub mod holdover {
                     }
                         .call((storage, key, expected, body))
                         .await
+                }
+            }
+        }
+        /// Private keys that sign, and public ones to encrypt to: linked into an exporter's store only. The host signs a purpose with a
+        /// digest, never bytes of the policy's choice.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod sealing {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// What a signature is for. One of a kind is none of another. May grow.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Purpose {
+                Snapshot,
+                Head,
+                Lease,
+                Orders,
+                BreakGlass,
+                Sameness,
+            }
+            impl ::core::fmt::Debug for Purpose {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Purpose::Snapshot => f.debug_tuple("Purpose::Snapshot").finish(),
+                        Purpose::Head => f.debug_tuple("Purpose::Head").finish(),
+                        Purpose::Lease => f.debug_tuple("Purpose::Lease").finish(),
+                        Purpose::Orders => f.debug_tuple("Purpose::Orders").finish(),
+                        Purpose::BreakGlass => {
+                            f.debug_tuple("Purpose::BreakGlass").finish()
+                        }
+                        Purpose::Sameness => f.debug_tuple("Purpose::Sameness").finish(),
+                    }
+                }
+            }
+            impl Purpose {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Purpose {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Purpose::Snapshot,
+                        1 => Purpose::Head,
+                        2 => Purpose::Lease,
+                        3 => Purpose::Orders,
+                        4 => Purpose::BreakGlass,
+                        5 => Purpose::Sameness,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[derive(Clone)]
+            pub struct Signature {
+                /// 8 bytes.
+                pub key: _rt::Vec<u8>,
+                /// 64 bytes, Ed25519.
+                pub bytes: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for Signature {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Signature")
+                        .field("key", &self.key)
+                        .field("bytes", &self.bytes)
+                        .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub struct Wrapping {
+                /// An age v1 header and 16 bytes of nonce.
+                pub wrapped: _rt::Vec<u8>,
+                /// 32 bytes: opens this one payload.
+                pub key: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for Wrapping {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Wrapping")
+                        .field("wrapped", &self.wrapped)
+                        .field("key", &self.key)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// One signature per signing key; none without one. `digest` has 32 bytes.
+            #[allow(async_fn_in_trait)]
+            pub fn sign(
+                purpose: Purpose,
+                digest: &[u8],
+            ) -> ::core::result::Result<_rt::Vec<Signature>, _rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = digest;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "holdover:policy/sealing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "sign"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(purpose.clone() as i32, ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result16 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base12 = l4;
+                                let len12 = l5;
+                                let mut result12 = _rt::Vec::with_capacity(len12);
+                                for i in 0..len12 {
+                                    let base = base12
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    let e12 = {
+                                        let l6 = *base.add(0).cast::<*mut u8>();
+                                        let l7 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len8 = l7;
+                                        let l9 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l10 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len11 = l10;
+                                        Signature {
+                                            key: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l6.cast(), len8, len8)),
+                                            bytes: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l9.cast(), len11, len11)),
+                                        }
+                                    };
+                                    result12.push(e12);
+                                }
+                                _rt::cabi_dealloc(
+                                    base12,
+                                    len12 * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result12
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l13 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l14 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len15 = l14;
+                                let bytes15 = _rt::Vec::from_raw_parts(
+                                    l13.cast(),
+                                    len15,
+                                    len15,
+                                );
+                                _rt::string_lift(bytes15)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result16
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// A payload key of its own for each call, wrapped for the recipients; `none` without any.
+            #[allow(async_fn_in_trait)]
+            pub fn wrap() -> ::core::result::Result<
+                ::core::option::Option<Wrapping>,
+                _rt::String,
+            > {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "holdover:policy/sealing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "wrap"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result13 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = i32::from(
+                                    *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l3 {
+                                    0 => None,
+                                    1 => {
+                                        let e = {
+                                            let l4 = *ptr0
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l5 = *ptr0
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len6 = l5;
+                                            let l7 = *ptr0
+                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l8 = *ptr0
+                                                .add(5 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            Wrapping {
+                                                wrapped: <_ as From<
+                                                    _rt::Vec<_>,
+                                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6)),
+                                                key: <_ as From<
+                                                    _rt::Vec<_>,
+                                                >>::from(_rt::Vec::from_raw_parts(l7.cast(), len9, len9)),
+                                            }
+                                        };
+                                        Some(e)
+                                    }
+                                    _ => _rt::invalid_enum_discriminant(),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l10 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len12 = l11;
+                                let bytes12 = _rt::Vec::from_raw_parts(
+                                    l10.cast(),
+                                    len12,
+                                    len12,
+                                );
+                                _rt::string_lift(bytes12)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
                 }
             }
         }
@@ -611,7 +935,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result42 = &{
+                            let result72 = &{
                                 let l0 = *arg0.add(0).cast::<i32>();
                                 let l1 = *arg0.add(8).cast::<*mut u8>();
                                 let l2 = *arg0
@@ -714,31 +1038,143 @@ pub mod exports {
                                 let l24 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l25 = i32::from(
-                                    *arg0
-                                        .add(56 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l36 = i32::from(
-                                    *arg0
-                                        .add(96 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l37 = i32::from(
-                                    *arg0
-                                        .add(97 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l38 = *arg0
-                                    .add(104 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l25 = *arg0
+                                    .add(56 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l39 = *arg0
-                                    .add(112 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l26 = i32::from(
+                                    *arg0
+                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l27 = i32::from(
+                                    *arg0
+                                        .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l29 = *arg0
+                                    .add(88 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l40 = *arg0
-                                    .add(112 + 15 * ::core::mem::size_of::<*const u8>())
+                                let l30 = *arg0
+                                    .add(88 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len41 = l40;
+                                let base34 = l29;
+                                let len34 = l30;
+                                let mut result34 = _rt::Vec::with_capacity(len34);
+                                for i in 0..len34 {
+                                    let base = base34
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e34 = {
+                                        let l31 = *base.add(0).cast::<*mut u8>();
+                                        let l32 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len33 = l32;
+                                        let bytes33 = _rt::Vec::from_raw_parts(
+                                            l31.cast(),
+                                            len33,
+                                            len33,
+                                        );
+                                        _rt::string_lift(bytes33)
+                                    };
+                                    result34.push(e34);
+                                }
+                                _rt::cabi_dealloc(
+                                    base34,
+                                    len34 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l35 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l36 = *arg0
+                                    .add(88 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base40 = l35;
+                                let len40 = l36;
+                                let mut result40 = _rt::Vec::with_capacity(len40);
+                                for i in 0..len40 {
+                                    let base = base40
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e40 = {
+                                        let l37 = *base.add(0).cast::<*mut u8>();
+                                        let l38 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len39 = l38;
+                                        let bytes39 = _rt::Vec::from_raw_parts(
+                                            l37.cast(),
+                                            len39,
+                                            len39,
+                                        );
+                                        _rt::string_lift(bytes39)
+                                    };
+                                    result40.push(e40);
+                                }
+                                _rt::cabi_dealloc(
+                                    base40,
+                                    len40 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l41 = i32::from(
+                                    *arg0
+                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l42 = *arg0
+                                    .add(88 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l43 = *arg0
+                                    .add(88 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len44 = l43;
+                                let bytes44 = _rt::Vec::from_raw_parts(
+                                    l42.cast(),
+                                    len44,
+                                    len44,
+                                );
+                                let l45 = i32::from(
+                                    *arg0
+                                        .add(88 + 17 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l46 = *arg0
+                                    .add(88 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l47 = i32::from(
+                                    *arg0
+                                        .add(96 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l51 = i32::from(
+                                    *arg0
+                                        .add(96 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l55 = i32::from(
+                                    *arg0
+                                        .add(96 + 24 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l66 = i32::from(
+                                    *arg0
+                                        .add(136 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = i32::from(
+                                    *arg0
+                                        .add(137 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l68 = *arg0
+                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l69 = *arg0
+                                    .add(152 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l70 = *arg0
+                                    .add(152 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len71 = l70;
                                 T_::received(
                                         super::super::super::super::__with_name2::Config::from_handle(
                                             l0 as u32,
@@ -764,64 +1200,131 @@ pub mod exports {
                                                 export_delay: l22 as u64,
                                                 settle: l23 as u64,
                                                 staleness_warn: l24 as u64,
+                                                head_age_max: l25 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l26 as u8,
+                                                ),
+                                                cache_age_max: match l27 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l28 = *arg0
+                                                                .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l28 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                trusted_keys: result34,
+                                                operator_keys: result40,
+                                                has_identity: _rt::bool_lift(l41 as u8),
+                                                sealed_as: _rt::string_lift(bytes44),
+                                                kong_layout: _rt::bool_lift(l45 as u8),
+                                                min_generation: l46 as u64,
+                                                accept_lineage: match l47 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l48 = *arg0
+                                                                .add(96 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l49 = *arg0
+                                                                .add(96 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len50 = l49;
+                                                            let bytes50 = _rt::Vec::from_raw_parts(
+                                                                l48.cast(),
+                                                                len50,
+                                                                len50,
+                                                            );
+                                                            _rt::string_lift(bytes50)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                break_glass: match l51 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l52 = *arg0
+                                                                .add(96 + 22 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l53 = *arg0
+                                                                .add(96 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len54 = l53;
+                                                            let bytes54 = _rt::Vec::from_raw_parts(
+                                                                l52.cast(),
+                                                                len54,
+                                                                len54,
+                                                            );
+                                                            _rt::string_lift(bytes54)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             },
-                                            serving: match l25 {
+                                            serving: match l55 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l26 = *arg0
-                                                            .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                                        let l56 = *arg0
+                                                            .add(104 + 24 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l27 = *arg0
-                                                            .add(64 + 11 * ::core::mem::size_of::<*const u8>())
+                                                        let l57 = *arg0
+                                                            .add(104 + 25 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len28 = l27;
-                                                        let bytes28 = _rt::Vec::from_raw_parts(
-                                                            l26.cast(),
-                                                            len28,
-                                                            len28,
+                                                        let len58 = l57;
+                                                        let bytes58 = _rt::Vec::from_raw_parts(
+                                                            l56.cast(),
+                                                            len58,
+                                                            len58,
                                                         );
-                                                        let l29 = *arg0
-                                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        let l59 = *arg0
+                                                            .add(104 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l30 = *arg0
-                                                            .add(64 + 13 * ::core::mem::size_of::<*const u8>())
+                                                        let l60 = *arg0
+                                                            .add(104 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len31 = l30;
-                                                        let bytes31 = _rt::Vec::from_raw_parts(
-                                                            l29.cast(),
-                                                            len31,
-                                                            len31,
+                                                        let len61 = l60;
+                                                        let bytes61 = _rt::Vec::from_raw_parts(
+                                                            l59.cast(),
+                                                            len61,
+                                                            len61,
                                                         );
-                                                        let l32 = i32::from(
+                                                        let l62 = i32::from(
                                                             *arg0
-                                                                .add(64 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l33 = i32::from(
+                                                        let l63 = i32::from(
                                                             *arg0
-                                                                .add(72 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(112 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes28),
-                                                            sameness: _rt::string_lift(bytes31),
+                                                            digest: _rt::string_lift(bytes58),
+                                                            sameness: _rt::string_lift(bytes61),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l32 as u8,
+                                                                l62 as u8,
                                                             ),
-                                                            position: match l33 {
+                                                            position: match l63 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l34 = *arg0
-                                                                            .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l64 = *arg0
+                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l35 = *arg0
-                                                                            .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l65 = *arg0
+                                                                            .add(128 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l34 as u64,
-                                                                            generation: l35 as u64,
+                                                                            epoch: l64 as u64,
+                                                                            generation: l65 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -834,46 +1337,46 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l36 as u8),
-                                            stopping: _rt::bool_lift(l37 as u8),
-                                            process: l38 as u64,
+                                            connected: _rt::bool_lift(l66 as u8),
+                                            stopping: _rt::bool_lift(l67 as u8),
+                                            process: l68 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l39.cast(), len41, len41)),
+                                        >>::from(_rt::Vec::from_raw_parts(l69.cast(), len71, len71)),
                                     )
                                     .await
                             };
                             let ExportOutcome {
-                                state: state43,
-                                wake_after: wake_after43,
-                                pending: pending43,
-                                published: published43,
-                                held: held43,
-                            } = result42;
-                            let vec44 = state43;
-                            let ptr44 = vec44.as_ptr().cast::<u8>();
-                            let len44 = vec44.len();
-                            let (result45_0, result45_1) = match wake_after43 {
+                                state: state73,
+                                wake_after: wake_after73,
+                                pending: pending73,
+                                published: published73,
+                                held: held73,
+                            } = result72;
+                            let vec74 = state73;
+                            let ptr74 = vec74.as_ptr().cast::<u8>();
+                            let len74 = vec74.len();
+                            let (result75_0, result75_1) = match wake_after73 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
-                            let (result47_0, result47_1, result47_2) = match published43 {
+                            let (result77_0, result77_1, result77_2) = match published73 {
                                 Some(e) => {
                                     let super::super::super::super::__with_name1::Position {
-                                        epoch: epoch46,
-                                        generation: generation46,
+                                        epoch: epoch76,
+                                        generation: generation76,
                                     } = e;
-                                    (1i32, _rt::as_i64(epoch46), _rt::as_i64(generation46))
+                                    (1i32, _rt::as_i64(epoch76), _rt::as_i64(generation76))
                                 }
                                 None => (0i32, 0i64, 0i64),
                             };
-                            let (result49_0, result49_1, result49_2) = match held43 {
+                            let (result79_0, result79_1, result79_2) = match held73 {
                                 Some(e) => {
-                                    let vec48 = e;
-                                    let ptr48 = vec48.as_ptr().cast::<u8>();
-                                    let len48 = vec48.len();
-                                    (1i32, ptr48.cast_mut(), len48)
+                                    let vec78 = e;
+                                    let ptr78 = vec78.as_ptr().cast::<u8>();
+                                    let len78 = vec78.len();
+                                    (1i32, ptr78.cast_mut(), len78)
                                 }
                                 None => (0i32, ::core::ptr::null_mut(), 0usize),
                             };
@@ -883,7 +1386,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]received"]
-                                fn wit_import50(
+                                fn wit_import80(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -898,7 +1401,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import50(
+                            unsafe extern "C" fn wit_import80(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -914,21 +1417,21 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import50(
-                                ptr44.cast_mut(),
-                                len44,
-                                result45_0,
-                                result45_1,
-                                match pending43 {
+                            wit_import80(
+                                ptr74.cast_mut(),
+                                len74,
+                                result75_0,
+                                result75_1,
+                                match pending73 {
                                     true => 1,
                                     false => 0,
                                 },
-                                result47_0,
-                                result47_1,
-                                result47_2,
-                                result49_0,
-                                result49_1,
-                                result49_2,
+                                result77_0,
+                                result77_1,
+                                result77_2,
+                                result79_0,
+                                result79_1,
+                                result79_2,
                             );
                         })
                     }
@@ -951,7 +1454,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result43 = &{
+                            let result73 = &{
                                 let l0 = i32::from(*arg0.add(0).cast::<u8>());
                                 let l2 = *arg0.add(8).cast::<*mut u8>();
                                 let l3 = *arg0
@@ -1054,31 +1557,143 @@ pub mod exports {
                                 let l25 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l26 = i32::from(
-                                    *arg0
-                                        .add(56 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l37 = i32::from(
-                                    *arg0
-                                        .add(96 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l38 = i32::from(
-                                    *arg0
-                                        .add(97 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l39 = *arg0
-                                    .add(104 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l26 = *arg0
+                                    .add(56 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l40 = *arg0
-                                    .add(112 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l27 = i32::from(
+                                    *arg0
+                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l28 = i32::from(
+                                    *arg0
+                                        .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l30 = *arg0
+                                    .add(88 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l41 = *arg0
-                                    .add(112 + 15 * ::core::mem::size_of::<*const u8>())
+                                let l31 = *arg0
+                                    .add(88 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len42 = l41;
+                                let base35 = l30;
+                                let len35 = l31;
+                                let mut result35 = _rt::Vec::with_capacity(len35);
+                                for i in 0..len35 {
+                                    let base = base35
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e35 = {
+                                        let l32 = *base.add(0).cast::<*mut u8>();
+                                        let l33 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len34 = l33;
+                                        let bytes34 = _rt::Vec::from_raw_parts(
+                                            l32.cast(),
+                                            len34,
+                                            len34,
+                                        );
+                                        _rt::string_lift(bytes34)
+                                    };
+                                    result35.push(e35);
+                                }
+                                _rt::cabi_dealloc(
+                                    base35,
+                                    len35 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l36 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l37 = *arg0
+                                    .add(88 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base41 = l36;
+                                let len41 = l37;
+                                let mut result41 = _rt::Vec::with_capacity(len41);
+                                for i in 0..len41 {
+                                    let base = base41
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e41 = {
+                                        let l38 = *base.add(0).cast::<*mut u8>();
+                                        let l39 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len40 = l39;
+                                        let bytes40 = _rt::Vec::from_raw_parts(
+                                            l38.cast(),
+                                            len40,
+                                            len40,
+                                        );
+                                        _rt::string_lift(bytes40)
+                                    };
+                                    result41.push(e41);
+                                }
+                                _rt::cabi_dealloc(
+                                    base41,
+                                    len41 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l42 = i32::from(
+                                    *arg0
+                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l43 = *arg0
+                                    .add(88 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l44 = *arg0
+                                    .add(88 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len45 = l44;
+                                let bytes45 = _rt::Vec::from_raw_parts(
+                                    l43.cast(),
+                                    len45,
+                                    len45,
+                                );
+                                let l46 = i32::from(
+                                    *arg0
+                                        .add(88 + 17 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l47 = *arg0
+                                    .add(88 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l48 = i32::from(
+                                    *arg0
+                                        .add(96 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l52 = i32::from(
+                                    *arg0
+                                        .add(96 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l56 = i32::from(
+                                    *arg0
+                                        .add(96 + 24 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = i32::from(
+                                    *arg0
+                                        .add(136 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l68 = i32::from(
+                                    *arg0
+                                        .add(137 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l69 = *arg0
+                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l70 = *arg0
+                                    .add(152 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l71 = *arg0
+                                    .add(152 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len72 = l71;
                                 T_::tick(
                                         match l0 {
                                             0 => None,
@@ -1114,64 +1729,131 @@ pub mod exports {
                                                 export_delay: l23 as u64,
                                                 settle: l24 as u64,
                                                 staleness_warn: l25 as u64,
+                                                head_age_max: l26 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l27 as u8,
+                                                ),
+                                                cache_age_max: match l28 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l29 = *arg0
+                                                                .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l29 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                trusted_keys: result35,
+                                                operator_keys: result41,
+                                                has_identity: _rt::bool_lift(l42 as u8),
+                                                sealed_as: _rt::string_lift(bytes45),
+                                                kong_layout: _rt::bool_lift(l46 as u8),
+                                                min_generation: l47 as u64,
+                                                accept_lineage: match l48 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l49 = *arg0
+                                                                .add(96 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l50 = *arg0
+                                                                .add(96 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len51 = l50;
+                                                            let bytes51 = _rt::Vec::from_raw_parts(
+                                                                l49.cast(),
+                                                                len51,
+                                                                len51,
+                                                            );
+                                                            _rt::string_lift(bytes51)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                break_glass: match l52 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l53 = *arg0
+                                                                .add(96 + 22 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l54 = *arg0
+                                                                .add(96 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len55 = l54;
+                                                            let bytes55 = _rt::Vec::from_raw_parts(
+                                                                l53.cast(),
+                                                                len55,
+                                                                len55,
+                                                            );
+                                                            _rt::string_lift(bytes55)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             },
-                                            serving: match l26 {
+                                            serving: match l56 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l27 = *arg0
-                                                            .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                                        let l57 = *arg0
+                                                            .add(104 + 24 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l28 = *arg0
-                                                            .add(64 + 11 * ::core::mem::size_of::<*const u8>())
+                                                        let l58 = *arg0
+                                                            .add(104 + 25 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len29 = l28;
-                                                        let bytes29 = _rt::Vec::from_raw_parts(
-                                                            l27.cast(),
-                                                            len29,
-                                                            len29,
+                                                        let len59 = l58;
+                                                        let bytes59 = _rt::Vec::from_raw_parts(
+                                                            l57.cast(),
+                                                            len59,
+                                                            len59,
                                                         );
-                                                        let l30 = *arg0
-                                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        let l60 = *arg0
+                                                            .add(104 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l31 = *arg0
-                                                            .add(64 + 13 * ::core::mem::size_of::<*const u8>())
+                                                        let l61 = *arg0
+                                                            .add(104 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len32 = l31;
-                                                        let bytes32 = _rt::Vec::from_raw_parts(
-                                                            l30.cast(),
-                                                            len32,
-                                                            len32,
+                                                        let len62 = l61;
+                                                        let bytes62 = _rt::Vec::from_raw_parts(
+                                                            l60.cast(),
+                                                            len62,
+                                                            len62,
                                                         );
-                                                        let l33 = i32::from(
+                                                        let l63 = i32::from(
                                                             *arg0
-                                                                .add(64 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l34 = i32::from(
+                                                        let l64 = i32::from(
                                                             *arg0
-                                                                .add(72 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(112 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes29),
-                                                            sameness: _rt::string_lift(bytes32),
+                                                            digest: _rt::string_lift(bytes59),
+                                                            sameness: _rt::string_lift(bytes62),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l33 as u8,
+                                                                l63 as u8,
                                                             ),
-                                                            position: match l34 {
+                                                            position: match l64 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l35 = *arg0
-                                                                            .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l65 = *arg0
+                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l36 = *arg0
-                                                                            .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l66 = *arg0
+                                                                            .add(128 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l35 as u64,
-                                                                            generation: l36 as u64,
+                                                                            epoch: l65 as u64,
+                                                                            generation: l66 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -1184,46 +1866,46 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l37 as u8),
-                                            stopping: _rt::bool_lift(l38 as u8),
-                                            process: l39 as u64,
+                                            connected: _rt::bool_lift(l67 as u8),
+                                            stopping: _rt::bool_lift(l68 as u8),
+                                            process: l69 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l40.cast(), len42, len42)),
+                                        >>::from(_rt::Vec::from_raw_parts(l70.cast(), len72, len72)),
                                     )
                                     .await
                             };
                             let ExportOutcome {
-                                state: state44,
-                                wake_after: wake_after44,
-                                pending: pending44,
-                                published: published44,
-                                held: held44,
-                            } = result43;
-                            let vec45 = state44;
-                            let ptr45 = vec45.as_ptr().cast::<u8>();
-                            let len45 = vec45.len();
-                            let (result46_0, result46_1) = match wake_after44 {
+                                state: state74,
+                                wake_after: wake_after74,
+                                pending: pending74,
+                                published: published74,
+                                held: held74,
+                            } = result73;
+                            let vec75 = state74;
+                            let ptr75 = vec75.as_ptr().cast::<u8>();
+                            let len75 = vec75.len();
+                            let (result76_0, result76_1) = match wake_after74 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
-                            let (result48_0, result48_1, result48_2) = match published44 {
+                            let (result78_0, result78_1, result78_2) = match published74 {
                                 Some(e) => {
                                     let super::super::super::super::__with_name1::Position {
-                                        epoch: epoch47,
-                                        generation: generation47,
+                                        epoch: epoch77,
+                                        generation: generation77,
                                     } = e;
-                                    (1i32, _rt::as_i64(epoch47), _rt::as_i64(generation47))
+                                    (1i32, _rt::as_i64(epoch77), _rt::as_i64(generation77))
                                 }
                                 None => (0i32, 0i64, 0i64),
                             };
-                            let (result50_0, result50_1, result50_2) = match held44 {
+                            let (result80_0, result80_1, result80_2) = match held74 {
                                 Some(e) => {
-                                    let vec49 = e;
-                                    let ptr49 = vec49.as_ptr().cast::<u8>();
-                                    let len49 = vec49.len();
-                                    (1i32, ptr49.cast_mut(), len49)
+                                    let vec79 = e;
+                                    let ptr79 = vec79.as_ptr().cast::<u8>();
+                                    let len79 = vec79.len();
+                                    (1i32, ptr79.cast_mut(), len79)
                                 }
                                 None => (0i32, ::core::ptr::null_mut(), 0usize),
                             };
@@ -1233,7 +1915,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]tick"]
-                                fn wit_import51(
+                                fn wit_import81(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -1248,7 +1930,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import51(
+                            unsafe extern "C" fn wit_import81(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -1264,21 +1946,21 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import51(
-                                ptr45.cast_mut(),
-                                len45,
-                                result46_0,
-                                result46_1,
-                                match pending44 {
+                            wit_import81(
+                                ptr75.cast_mut(),
+                                len75,
+                                result76_0,
+                                result76_1,
+                                match pending74 {
                                     true => 1,
                                     false => 0,
                                 },
-                                result48_0,
-                                result48_1,
-                                result48_2,
-                                result50_0,
-                                result50_1,
-                                result50_2,
+                                result78_0,
+                                result78_1,
+                                result78_2,
+                                result80_0,
+                                result80_1,
+                                result80_2,
                             );
                         })
                     }
@@ -1580,61 +2262,71 @@ macro_rules! __export_exporter_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:exporter:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2343] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2785] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa8\x11\x01A\x02\x01\
-A\x1b\x01B\x04\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredent\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe2\x14\x01A\x02\x01\
+A\x1d\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredent\
 ials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outc\
-ome\x05other\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x06details\x04\0\x07fail\
-ure\x03\0\x02\x03\0&holdover:policy/storage-failures@0.1.0\x05\0\x02\x03\0\0\x07\
-failure\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\0\x01m\x02\x07create\
-d\x06exists\x04\0\x0fput-new-outcome\x03\0\x02\x01m\x02\x07swapped\x05stale\x04\0\
-\x0cswap-outcome\x03\0\x04\x01f\x01}\x01j\x01\x03\x01\x01\x01C\x04\x07storagey\x03\
-keys\x04sizew\x04body\x06\0\x07\x04\0\x07put-new\x01\x08\x01ks\x01p}\x01j\x01\x05\
-\x01\x01\x01C\x04\x07storagey\x03keys\x08expected\x09\x04body\x0a\0\x0b\x04\0\x04\
-swap\x01\x0c\x03\0#holdover:policy/storage-write@0.1.0\x05\x02\x01B\x17\x01w\x04\
-\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epochw\x0a\
-generationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0dco\
-nfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\
-\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\
-\x01m\x01\x05exact\x04\0\x0cversion-rule\x03\0\x0c\x01k\x05\x01r\x04\x06digests\x08\
-samenesss\x06origin\x09\x08position\x0e\x04\0\x07serving\x03\0\x0f\x01ps\x01r\x0d\
-\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06i\
-mport\x7f\x08storages\x11\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\
-\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-warn\x03\x04\0\x08settings\x03\
-\0\x12\x01k\x10\x01r\x05\x08settings\x13\x07serving\x14\x09connected\x7f\x08stop\
-ping\x7f\x07processw\x04\0\x05facts\x03\0\x15\x03\0\x1bholdover:policy/types@0.1\
-.0\x05\x03\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\
-\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\
-\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\
-\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]ob\
-ject.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x04\x02\x03\0\x02\x07u\
-nix-ms\x02\x03\0\x03\x06object\x01B\x0e\x02\x03\x02\x01\x05\x04\0\x07unix-ms\x03\
-\0\0\x02\x03\x02\x01\x06\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x01\x04\0\x07\
-failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\x04\
-date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03\
-keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/storage-rea\
-d@0.1.0\x05\x07\x02\x03\0\x03\x06config\x01B\x07\x02\x03\x02\x01\x08\x04\0\x06co\
-nfig\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08\
-conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x09\x02\x03\0\x02\x0b\
-duration-ms\x01B\x0a\x02\x03\x02\x01\x0a\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\
-\x01\x05\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\
-\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05slee\
-p\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0b\x01B\x02\x01@\0\0w\x04\0\x06\
-random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0c\x01B\x08\x01m\x03\x04\
-info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
-names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
-\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
-\x0d\x02\x03\0\x02\x05facts\x02\x03\0\x02\x08position\x01B\x14\x02\x03\x02\x01\x0a\
-\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x05facts\x03\0\x02\x02\x03\
-\x02\x01\x0f\x04\0\x08position\x03\0\x04\x02\x03\x02\x01\x08\x04\0\x06config\x03\
-\0\x06\x01p}\x01k\x01\x01k\x05\x01ks\x01r\x05\x05state\x08\x0awake-after\x09\x07\
-pending\x7f\x09published\x0a\x04held\x0b\x04\0\x0eexport-outcome\x03\0\x0c\x01i\x07\
-\x01C\x03\x06config\x0e\x05facts\x03\x05state\x08\0\x0d\x04\0\x08received\x01\x0f\
-\x01k\x0e\x01C\x03\x07pending\x10\x05facts\x03\x05state\x08\0\x0d\x04\0\x04tick\x01\
-\x11\x04\0\x1fholdover:policy/exporting@0.1.0\x05\x10\x04\0\x1eholdover:policy/e\
-xporter@0.1.0\x04\0\x0b\x0e\x01\0\x08exporter\x03\0\0\0G\x09producers\x01\x0cpro\
-cessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretr\
+y-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.\
+1.0\x05\0\x02\x03\0\0\x07failure\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x07failure\x03\
+\0\0\x01m\x02\x07created\x06exists\x04\0\x0fput-new-outcome\x03\0\x02\x01m\x02\x07\
+swapped\x05stale\x04\0\x0cswap-outcome\x03\0\x04\x01f\x01}\x01j\x01\x03\x01\x01\x01\
+C\x04\x07storagey\x03keys\x04sizew\x04body\x06\0\x07\x04\0\x07put-new\x01\x08\x01\
+ks\x01p}\x01j\x01\x05\x01\x01\x01C\x04\x07storagey\x03keys\x08expected\x09\x04bo\
+dy\x0a\0\x0b\x04\0\x04swap\x01\x0c\x03\0#holdover:policy/storage-write@0.1.0\x05\
+\x02\x01B\x0f\x01m\x06\x08snapshot\x04head\x05lease\x06orders\x0bbreak-glass\x08\
+sameness\x04\0\x07purpose\x03\0\0\x01p}\x01r\x02\x03key\x02\x05bytes\x02\x04\0\x09\
+signature\x03\0\x03\x01r\x02\x07wrapped\x02\x03key\x02\x04\0\x08wrapping\x03\0\x05\
+\x01p\x04\x01j\x01\x07\x01s\x01@\x02\x07purpose\x01\x06digest\x02\0\x08\x04\0\x04\
+sign\x01\x09\x01k\x06\x01j\x01\x0a\x01s\x01@\0\0\x0b\x04\0\x04wrap\x01\x0c\x03\0\
+\x1dholdover:policy/sealing@0.1.0\x05\x03\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\
+\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08\
+position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\
+\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\
+\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05\
+patch\x05minor\x04\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08\
+on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08po\
+sition\x10\x04\0\x07serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0f\
+gateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08sto\
+rages\x13\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-d\
+elay\x03\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\
+\x0dcache-age-max\x14\x0ctrusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\
+\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbr\
+eak-glass\x15\x04\0\x08settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07s\
+erving\x18\x09connected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\
+\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x01B\x0d\x04\0\x06config\x03\x01\x04\
+\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\
+\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\
+\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04\
+self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/hel\
+d@0.1.0\x05\x05\x02\x03\0\x03\x07unix-ms\x02\x03\0\x04\x06object\x01B\x0e\x02\x03\
+\x02\x01\x06\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x07\x04\0\x06object\x03\0\x02\
+\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
+\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
+\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
+\"holdover:policy/storage-read@0.1.0\x05\x08\x02\x03\0\x04\x06config\x01B\x07\x02\
+\x03\x02\x01\x09\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06\
+config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.\
+0\x05\x0a\x02\x03\0\x03\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x0b\x04\0\x0bdur\
+ation-ms\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
+\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
+\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0c\
+\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
+\x0d\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
+o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
+\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
+holdover:policy/events@0.1.0\x05\x0e\x02\x03\0\x03\x05facts\x02\x03\0\x03\x08pos\
+ition\x01B\x14\x02\x03\x02\x01\x0b\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0f\
+\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x08position\x03\0\x04\x02\x03\
+\x02\x01\x09\x04\0\x06config\x03\0\x06\x01p}\x01k\x01\x01k\x05\x01ks\x01r\x05\x05\
+state\x08\x0awake-after\x09\x07pending\x7f\x09published\x0a\x04held\x0b\x04\0\x0e\
+export-outcome\x03\0\x0c\x01i\x07\x01C\x03\x06config\x0e\x05facts\x03\x05state\x08\
+\0\x0d\x04\0\x08received\x01\x0f\x01k\x0e\x01C\x03\x07pending\x10\x05facts\x03\x05\
+state\x08\0\x0d\x04\0\x04tick\x01\x11\x04\0\x1fholdover:policy/exporting@0.1.0\x05\
+\x11\x04\0\x1eholdover:policy/exporter@0.1.0\x04\0\x0b\x0e\x01\0\x08exporter\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
+bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1647,53 +2339,63 @@ pub use __export_exporter_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2108] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9d\x0f\x01A\x02\x01\
-A\x17\x01B\x04\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredent\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2550] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd7\x12\x01A\x02\x01\
+A\x19\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredent\
 ials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outc\
-ome\x05other\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x06details\x04\0\x07fail\
-ure\x03\0\x02\x03\0&holdover:policy/storage-failures@0.1.0\x05\0\x02\x03\0\0\x07\
-failure\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\0\x01m\x02\x07create\
-d\x06exists\x04\0\x0fput-new-outcome\x03\0\x02\x01m\x02\x07swapped\x05stale\x04\0\
-\x0cswap-outcome\x03\0\x04\x01f\x01}\x01j\x01\x03\x01\x01\x01C\x04\x07storagey\x03\
-keys\x04sizew\x04body\x06\0\x07\x04\0\x07put-new\x01\x08\x01ks\x01p}\x01j\x01\x05\
-\x01\x01\x01C\x04\x07storagey\x03keys\x08expected\x09\x04body\x0a\0\x0b\x04\0\x04\
-swap\x01\x0c\x03\0#holdover:policy/storage-write@0.1.0\x05\x02\x01B\x17\x01w\x04\
-\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epochw\x0a\
-generationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0dco\
-nfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\
-\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\
-\x01m\x01\x05exact\x04\0\x0cversion-rule\x03\0\x0c\x01k\x05\x01r\x04\x06digests\x08\
-samenesss\x06origin\x09\x08position\x0e\x04\0\x07serving\x03\0\x0f\x01ps\x01r\x0d\
-\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06i\
-mport\x7f\x08storages\x11\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\
-\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-warn\x03\x04\0\x08settings\x03\
-\0\x12\x01k\x10\x01r\x05\x08settings\x13\x07serving\x14\x09connected\x7f\x08stop\
-ping\x7f\x07processw\x04\0\x05facts\x03\0\x15\x03\0\x1bholdover:policy/types@0.1\
-.0\x05\x03\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\
-\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\
-\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\
-\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]ob\
-ject.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x04\x02\x03\0\x02\x07u\
-nix-ms\x02\x03\0\x03\x06object\x01B\x0e\x02\x03\x02\x01\x05\x04\0\x07unix-ms\x03\
-\0\0\x02\x03\x02\x01\x06\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x01\x04\0\x07\
-failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\x04\
-date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03\
-keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/storage-rea\
-d@0.1.0\x05\x07\x02\x03\0\x03\x06config\x01B\x07\x02\x03\x02\x01\x08\x04\0\x06co\
-nfig\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08\
-conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x09\x02\x03\0\x02\x0b\
-duration-ms\x01B\x0a\x02\x03\x02\x01\x0a\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\
-\x01\x05\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\
-\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05slee\
-p\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0b\x01B\x02\x01@\0\0w\x04\0\x06\
-random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0c\x01B\x08\x01m\x03\x04\
-info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
-names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
-\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
-\x0d\x04\0>holdover:policy/exporter-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
-.\x01\0(exporter-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretr\
+y-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.\
+1.0\x05\0\x02\x03\0\0\x07failure\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x07failure\x03\
+\0\0\x01m\x02\x07created\x06exists\x04\0\x0fput-new-outcome\x03\0\x02\x01m\x02\x07\
+swapped\x05stale\x04\0\x0cswap-outcome\x03\0\x04\x01f\x01}\x01j\x01\x03\x01\x01\x01\
+C\x04\x07storagey\x03keys\x04sizew\x04body\x06\0\x07\x04\0\x07put-new\x01\x08\x01\
+ks\x01p}\x01j\x01\x05\x01\x01\x01C\x04\x07storagey\x03keys\x08expected\x09\x04bo\
+dy\x0a\0\x0b\x04\0\x04swap\x01\x0c\x03\0#holdover:policy/storage-write@0.1.0\x05\
+\x02\x01B\x0f\x01m\x06\x08snapshot\x04head\x05lease\x06orders\x0bbreak-glass\x08\
+sameness\x04\0\x07purpose\x03\0\0\x01p}\x01r\x02\x03key\x02\x05bytes\x02\x04\0\x09\
+signature\x03\0\x03\x01r\x02\x07wrapped\x02\x03key\x02\x04\0\x08wrapping\x03\0\x05\
+\x01p\x04\x01j\x01\x07\x01s\x01@\x02\x07purpose\x01\x06digest\x02\0\x08\x04\0\x04\
+sign\x01\x09\x01k\x06\x01j\x01\x0a\x01s\x01@\0\0\x0b\x04\0\x04wrap\x01\x0c\x03\0\
+\x1dholdover:policy/sealing@0.1.0\x05\x03\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\
+\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08\
+position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\
+\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\
+\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05\
+patch\x05minor\x04\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08\
+on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08po\
+sition\x10\x04\0\x07serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0f\
+gateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08sto\
+rages\x13\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-d\
+elay\x03\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\
+\x0dcache-age-max\x14\x0ctrusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\
+\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbr\
+eak-glass\x15\x04\0\x08settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07s\
+erving\x18\x09connected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\
+\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x01B\x0d\x04\0\x06config\x03\x01\x04\
+\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\
+\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\
+\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04\
+self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/hel\
+d@0.1.0\x05\x05\x02\x03\0\x03\x07unix-ms\x02\x03\0\x04\x06object\x01B\x0e\x02\x03\
+\x02\x01\x06\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x07\x04\0\x06object\x03\0\x02\
+\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
+\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
+\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
+\"holdover:policy/storage-read@0.1.0\x05\x08\x02\x03\0\x04\x06config\x01B\x07\x02\
+\x03\x02\x01\x09\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06\
+config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.\
+0\x05\x0a\x02\x03\0\x03\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x0b\x04\0\x0bdur\
+ation-ms\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
+\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
+\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0c\
+\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
+\x0d\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
+o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
+\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
+holdover:policy/events@0.1.0\x05\x0e\x04\0>holdover:policy/exporter-with-all-of-\
+its-exports-removed@0.1.0\x04\0\x0b.\x01\0(exporter-with-all-of-its-exports-remo\
+ved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
+wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -153,6 +153,251 @@ pub mod holdover {
                         .await
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Makes a configuration of a plain object in Kong's documented place. Only where the host, too, knows no key.
+            #[allow(async_fn_in_trait)]
+            pub async fn adopt(
+                object: &Object,
+            ) -> ::core::result::Result<Config, _rt::String> {
+                unsafe {
+                    #[derive(Copy, Clone)]
+                    struct ParamsLower(i32);
+                    unsafe impl Send for ParamsLower {}
+                    use wit_bindgen::rt::async_support::Subtask as _Subtask;
+                    struct _MySubtask<'a> {
+                        _unused: core::marker::PhantomData<&'a ()>,
+                    }
+                    #[allow(unused_parens)]
+                    unsafe impl<'a> _Subtask for _MySubtask<'a> {
+                        type Params = (&'a Object,);
+                        type Results = ::core::result::Result<Config, _rt::String>;
+                        type ParamsLower = ParamsLower;
+                        fn abi_layout(&mut self) -> ::core::alloc::Layout {
+                            unsafe {
+                                ::core::alloc::Layout::from_size_align_unchecked(
+                                    (3 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                            }
+                        }
+                        fn results_offset(&mut self) -> usize {
+                            0
+                        }
+                        unsafe fn call_import(
+                            &mut self,
+                            _params: Self::ParamsLower,
+                            _results: *mut u8,
+                        ) -> u32 {
+                            #[cfg(target_arch = "wasm32")]
+                            #[link(wasm_import_module = "holdover:policy/opening@0.1.0")]
+                            unsafe extern "C" {
+                                #[link_name = "[async-lower]adopt"]
+                                fn call(_: i32, _: *mut u8) -> i32;
+                            }
+                            #[cfg(not(target_arch = "wasm32"))]
+                            unsafe extern "C" fn call(_: i32, _: *mut u8) -> i32 {
+                                unreachable!()
+                            }
+                            unsafe { call(_params.0, _results) as u32 }
+                        }
+                        unsafe fn params_dealloc_lists(
+                            &mut self,
+                            _params: Self::ParamsLower,
+                        ) {
+                            unsafe {}
+                        }
+                        unsafe fn params_dealloc_lists_and_own(
+                            &mut self,
+                            _params: Self::ParamsLower,
+                        ) {
+                            unsafe {}
+                        }
+                        unsafe fn params_lower(
+                            &mut self,
+                            (_lower0,): Self::Params,
+                            _ptr: *mut u8,
+                        ) -> Self::ParamsLower {
+                            unsafe { ParamsLower((_lower0).handle() as i32) }
+                        }
+                        unsafe fn results_lift(
+                            &mut self,
+                            _ptr: *mut u8,
+                        ) -> Self::Results {
+                            unsafe {
+                                let l0 = i32::from(*_ptr.add(0).cast::<u8>());
+                                match l0 {
+                                    0 => {
+                                        let e = {
+                                            let l1 = *_ptr
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<i32>();
+                                            super::super::super::__with_name0::Config::from_handle(
+                                                l1 as u32,
+                                            )
+                                        };
+                                        Ok(e)
+                                    }
+                                    1 => {
+                                        let e = {
+                                            let l2 = *_ptr
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l3 = *_ptr
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len4 = l3;
+                                            let bytes4 = _rt::Vec::from_raw_parts(
+                                                l2.cast(),
+                                                len4,
+                                                len4,
+                                            );
+                                            _rt::string_lift(bytes4)
+                                        };
+                                        Err(e)
+                                    }
+                                    _ => _rt::invalid_enum_discriminant(),
+                                }
+                            }
+                        }
+                    }
+                    _MySubtask {
+                        _unused: core::marker::PhantomData,
+                    }
+                        .call((object,))
+                        .await
+                }
+            }
+        }
+        /// Private keys that open. They stay with the host.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod unsealing {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[derive(Clone)]
+            pub enum NotUnwrapped {
+                /// This node has no identity.
+                NoIdentity,
+                /// It is encrypted to others.
+                ForOthers,
+                /// The header is none, or was tampered with; a sentence.
+                Damaged(_rt::String),
+            }
+            impl ::core::fmt::Debug for NotUnwrapped {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        NotUnwrapped::NoIdentity => {
+                            f.debug_tuple("NotUnwrapped::NoIdentity").finish()
+                        }
+                        NotUnwrapped::ForOthers => {
+                            f.debug_tuple("NotUnwrapped::ForOthers").finish()
+                        }
+                        NotUnwrapped::Damaged(e) => {
+                            f.debug_tuple("NotUnwrapped::Damaged").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for NotUnwrapped {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for NotUnwrapped {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// The payload's key (32 bytes) of an age v1 header with the 16 bytes of nonce that follow it.
+            #[allow(async_fn_in_trait)]
+            pub fn unwrap(
+                wrapped: &[u8],
+            ) -> ::core::result::Result<_rt::Vec<u8>, NotUnwrapped> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = wrapped;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "holdover:policy/unsealing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "unwrap"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result12 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v11 = match l7 {
+                                    0 => NotUnwrapped::NoIdentity,
+                                    1 => NotUnwrapped::ForOthers,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e11 = {
+                                            let l8 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        NotUnwrapped::Damaged(e11)
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
         }
         /// The control plane, of whatever kind. The adapter reports what it saw; what that means is the policy's to say.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -443,6 +688,8 @@ pub mod holdover {
                 Settled,
                 /// Which configurations were being started with.
                 Attempts,
+                /// How far this node has come.
+                Marks,
             }
             impl ::core::fmt::Debug for Slot {
                 fn fmt(
@@ -453,6 +700,7 @@ pub mod holdover {
                         Slot::Applied => f.debug_tuple("Slot::Applied").finish(),
                         Slot::Settled => f.debug_tuple("Slot::Settled").finish(),
                         Slot::Attempts => f.debug_tuple("Slot::Attempts").finish(),
+                        Slot::Marks => f.debug_tuple("Slot::Marks").finish(),
                     }
                 }
             }
@@ -466,6 +714,7 @@ pub mod holdover {
                         0 => Slot::Applied,
                         1 => Slot::Settled,
                         2 => Slot::Attempts,
+                        3 => Slot::Marks,
                         _ => panic!("invalid enum discriminant"),
                     }
                 }
@@ -1436,7 +1685,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result41 = &{
+                            let result71 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -1538,31 +1787,143 @@ pub mod exports {
                                 let l23 = *arg0
                                     .add(40 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l24 = i32::from(
-                                    *arg0
-                                        .add(48 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l35 = i32::from(
-                                    *arg0
-                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l36 = i32::from(
-                                    *arg0
-                                        .add(89 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l37 = *arg0
-                                    .add(96 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l24 = *arg0
+                                    .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l38 = *arg0
-                                    .add(104 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l25 = i32::from(
+                                    *arg0
+                                        .add(56 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l26 = i32::from(
+                                    *arg0
+                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l28 = *arg0
+                                    .add(80 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l39 = *arg0
-                                    .add(104 + 15 * ::core::mem::size_of::<*const u8>())
+                                let l29 = *arg0
+                                    .add(80 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len40 = l39;
+                                let base33 = l28;
+                                let len33 = l29;
+                                let mut result33 = _rt::Vec::with_capacity(len33);
+                                for i in 0..len33 {
+                                    let base = base33
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e33 = {
+                                        let l30 = *base.add(0).cast::<*mut u8>();
+                                        let l31 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len32 = l31;
+                                        let bytes32 = _rt::Vec::from_raw_parts(
+                                            l30.cast(),
+                                            len32,
+                                            len32,
+                                        );
+                                        _rt::string_lift(bytes32)
+                                    };
+                                    result33.push(e33);
+                                }
+                                _rt::cabi_dealloc(
+                                    base33,
+                                    len33 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l34 = *arg0
+                                    .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l35 = *arg0
+                                    .add(80 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base39 = l34;
+                                let len39 = l35;
+                                let mut result39 = _rt::Vec::with_capacity(len39);
+                                for i in 0..len39 {
+                                    let base = base39
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e39 = {
+                                        let l36 = *base.add(0).cast::<*mut u8>();
+                                        let l37 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len38 = l37;
+                                        let bytes38 = _rt::Vec::from_raw_parts(
+                                            l36.cast(),
+                                            len38,
+                                            len38,
+                                        );
+                                        _rt::string_lift(bytes38)
+                                    };
+                                    result39.push(e39);
+                                }
+                                _rt::cabi_dealloc(
+                                    base39,
+                                    len39 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l40 = i32::from(
+                                    *arg0
+                                        .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l41 = *arg0
+                                    .add(80 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l42 = *arg0
+                                    .add(80 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len43 = l42;
+                                let bytes43 = _rt::Vec::from_raw_parts(
+                                    l41.cast(),
+                                    len43,
+                                    len43,
+                                );
+                                let l44 = i32::from(
+                                    *arg0
+                                        .add(80 + 17 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l45 = *arg0
+                                    .add(80 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l46 = i32::from(
+                                    *arg0
+                                        .add(88 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l50 = i32::from(
+                                    *arg0
+                                        .add(88 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l54 = i32::from(
+                                    *arg0
+                                        .add(88 + 24 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l65 = i32::from(
+                                    *arg0
+                                        .add(128 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l66 = i32::from(
+                                    *arg0
+                                        .add(129 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = *arg0
+                                    .add(136 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l68 = *arg0
+                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l69 = *arg0
+                                    .add(144 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len70 = l69;
                                 T_::boot(
                                         super::super::super::super::__with_name1::Facts {
                                             settings: super::super::super::super::__with_name1::Settings {
@@ -1585,64 +1946,131 @@ pub mod exports {
                                                 export_delay: l21 as u64,
                                                 settle: l22 as u64,
                                                 staleness_warn: l23 as u64,
+                                                head_age_max: l24 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l25 as u8,
+                                                ),
+                                                cache_age_max: match l26 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l27 = *arg0
+                                                                .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l27 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                trusted_keys: result33,
+                                                operator_keys: result39,
+                                                has_identity: _rt::bool_lift(l40 as u8),
+                                                sealed_as: _rt::string_lift(bytes43),
+                                                kong_layout: _rt::bool_lift(l44 as u8),
+                                                min_generation: l45 as u64,
+                                                accept_lineage: match l46 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l47 = *arg0
+                                                                .add(88 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l48 = *arg0
+                                                                .add(88 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len49 = l48;
+                                                            let bytes49 = _rt::Vec::from_raw_parts(
+                                                                l47.cast(),
+                                                                len49,
+                                                                len49,
+                                                            );
+                                                            _rt::string_lift(bytes49)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                break_glass: match l50 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l51 = *arg0
+                                                                .add(88 + 22 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l52 = *arg0
+                                                                .add(88 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len53 = l52;
+                                                            let bytes53 = _rt::Vec::from_raw_parts(
+                                                                l51.cast(),
+                                                                len53,
+                                                                len53,
+                                                            );
+                                                            _rt::string_lift(bytes53)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             },
-                                            serving: match l24 {
+                                            serving: match l54 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l25 = *arg0
-                                                            .add(56 + 10 * ::core::mem::size_of::<*const u8>())
+                                                        let l55 = *arg0
+                                                            .add(96 + 24 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l26 = *arg0
-                                                            .add(56 + 11 * ::core::mem::size_of::<*const u8>())
+                                                        let l56 = *arg0
+                                                            .add(96 + 25 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len27 = l26;
-                                                        let bytes27 = _rt::Vec::from_raw_parts(
-                                                            l25.cast(),
-                                                            len27,
-                                                            len27,
+                                                        let len57 = l56;
+                                                        let bytes57 = _rt::Vec::from_raw_parts(
+                                                            l55.cast(),
+                                                            len57,
+                                                            len57,
                                                         );
-                                                        let l28 = *arg0
-                                                            .add(56 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        let l58 = *arg0
+                                                            .add(96 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l29 = *arg0
-                                                            .add(56 + 13 * ::core::mem::size_of::<*const u8>())
+                                                        let l59 = *arg0
+                                                            .add(96 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len30 = l29;
-                                                        let bytes30 = _rt::Vec::from_raw_parts(
-                                                            l28.cast(),
-                                                            len30,
-                                                            len30,
+                                                        let len60 = l59;
+                                                        let bytes60 = _rt::Vec::from_raw_parts(
+                                                            l58.cast(),
+                                                            len60,
+                                                            len60,
                                                         );
-                                                        let l31 = i32::from(
+                                                        let l61 = i32::from(
                                                             *arg0
-                                                                .add(56 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(96 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l32 = i32::from(
+                                                        let l62 = i32::from(
                                                             *arg0
-                                                                .add(64 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes27),
-                                                            sameness: _rt::string_lift(bytes30),
+                                                            digest: _rt::string_lift(bytes57),
+                                                            sameness: _rt::string_lift(bytes60),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l31 as u8,
+                                                                l61 as u8,
                                                             ),
-                                                            position: match l32 {
+                                                            position: match l62 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l33 = *arg0
-                                                                            .add(72 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l63 = *arg0
+                                                                            .add(112 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l34 = *arg0
-                                                                            .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l64 = *arg0
+                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l33 as u64,
-                                                                            generation: l34 as u64,
+                                                                            epoch: l63 as u64,
+                                                                            generation: l64 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -1655,82 +2083,82 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l35 as u8),
-                                            stopping: _rt::bool_lift(l36 as u8),
-                                            process: l37 as u64,
+                                            connected: _rt::bool_lift(l65 as u8),
+                                            stopping: _rt::bool_lift(l66 as u8),
+                                            process: l67 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l38.cast(), len40, len40)),
+                                        >>::from(_rt::Vec::from_raw_parts(l68.cast(), len70, len70)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state42,
-                                wake_after: wake_after42,
-                                standing: standing42,
-                            } = result41;
-                            let vec43 = state42;
-                            let ptr43 = vec43.as_ptr().cast::<u8>();
-                            let len43 = vec43.len();
-                            let (result44_0, result44_1) = match wake_after42 {
+                                state: state72,
+                                wake_after: wake_after72,
+                                standing: standing72,
+                            } = result71;
+                            let vec73 = state72;
+                            let ptr73 = vec73.as_ptr().cast::<u8>();
+                            let len73 = vec73.len();
+                            let (result74_0, result74_1) = match wake_after72 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result52_0,
-                                result52_1,
-                                result52_2,
-                                result52_3,
-                                result52_4,
-                                result52_5,
-                                result52_6,
-                                result52_7,
-                                result52_8,
-                            ) = match standing42 {
+                                result82_0,
+                                result82_1,
+                                result82_2,
+                                result82_3,
+                                result82_4,
+                                result82_5,
+                                result82_6,
+                                result82_7,
+                                result82_8,
+                            ) = match standing72 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest45,
-                                        sameness: sameness45,
-                                        origin: origin45,
-                                        position: position45,
+                                        digest: digest75,
+                                        sameness: sameness75,
+                                        origin: origin75,
+                                        position: position75,
                                     } = e;
-                                    let vec46 = digest45;
-                                    let ptr46 = vec46.as_ptr().cast::<u8>();
-                                    let len46 = vec46.len();
-                                    let vec47 = sameness45;
-                                    let ptr47 = vec47.as_ptr().cast::<u8>();
-                                    let len47 = vec47.len();
-                                    let (result49_0, result49_1, result49_2) = match position45 {
+                                    let vec76 = digest75;
+                                    let ptr76 = vec76.as_ptr().cast::<u8>();
+                                    let len76 = vec76.len();
+                                    let vec77 = sameness75;
+                                    let ptr77 = vec77.as_ptr().cast::<u8>();
+                                    let len77 = vec77.len();
+                                    let (result79_0, result79_1, result79_2) = match position75 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch48,
-                                                generation: generation48,
+                                                epoch: epoch78,
+                                                generation: generation78,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch48), _rt::as_i64(generation48))
+                                            (1i32, _rt::as_i64(epoch78), _rt::as_i64(generation78))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr46.cast_mut(),
-                                        len46,
-                                        ptr47.cast_mut(),
-                                        len47,
-                                        origin45.clone() as i32,
-                                        result49_0,
-                                        result49_1,
-                                        result49_2,
+                                        ptr76.cast_mut(),
+                                        len76,
+                                        ptr77.cast_mut(),
+                                        len77,
+                                        origin75.clone() as i32,
+                                        result79_0,
+                                        result79_1,
+                                        result79_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec50 = e;
-                                    let ptr50 = vec50.as_ptr().cast::<u8>();
-                                    let len50 = vec50.len();
+                                    let vec80 = e;
+                                    let ptr80 = vec80.as_ptr().cast::<u8>();
+                                    let len80 = vec80.len();
                                     (
                                         1i32,
-                                        ptr50.cast_mut(),
-                                        len50,
+                                        ptr80.cast_mut(),
+                                        len80,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -1740,13 +2168,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec51 = e;
-                                    let ptr51 = vec51.as_ptr().cast::<u8>();
-                                    let len51 = vec51.len();
+                                    let vec81 = e;
+                                    let ptr81 = vec81.as_ptr().cast::<u8>();
+                                    let len81 = vec81.len();
                                     (
                                         2i32,
-                                        ptr51.cast_mut(),
-                                        len51,
+                                        ptr81.cast_mut(),
+                                        len81,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -1762,7 +2190,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]boot"]
-                                fn wit_import53(
+                                fn wit_import83(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -1779,7 +2207,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import53(
+                            unsafe extern "C" fn wit_import83(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -1797,20 +2225,20 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import53(
-                                ptr43.cast_mut(),
-                                len43,
-                                result44_0,
-                                result44_1,
-                                result52_0,
-                                result52_1,
-                                result52_2,
-                                result52_3,
-                                result52_4,
-                                result52_5,
-                                result52_6,
-                                result52_7,
-                                result52_8,
+                            wit_import83(
+                                ptr73.cast_mut(),
+                                len73,
+                                result74_0,
+                                result74_1,
+                                result82_0,
+                                result82_1,
+                                result82_2,
+                                result82_3,
+                                result82_4,
+                                result82_5,
+                                result82_6,
+                                result82_7,
+                                result82_8,
                             );
                         })
                     }
@@ -1833,7 +2261,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result42 = &{
+                            let result72 = &{
                                 let l0 = *arg0.add(0).cast::<i32>();
                                 let l1 = *arg0.add(8).cast::<*mut u8>();
                                 let l2 = *arg0
@@ -1936,31 +2364,143 @@ pub mod exports {
                                 let l24 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l25 = i32::from(
-                                    *arg0
-                                        .add(56 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l36 = i32::from(
-                                    *arg0
-                                        .add(96 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l37 = i32::from(
-                                    *arg0
-                                        .add(97 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l38 = *arg0
-                                    .add(104 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l25 = *arg0
+                                    .add(56 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l39 = *arg0
-                                    .add(112 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l26 = i32::from(
+                                    *arg0
+                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l27 = i32::from(
+                                    *arg0
+                                        .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l29 = *arg0
+                                    .add(88 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l40 = *arg0
-                                    .add(112 + 15 * ::core::mem::size_of::<*const u8>())
+                                let l30 = *arg0
+                                    .add(88 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len41 = l40;
+                                let base34 = l29;
+                                let len34 = l30;
+                                let mut result34 = _rt::Vec::with_capacity(len34);
+                                for i in 0..len34 {
+                                    let base = base34
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e34 = {
+                                        let l31 = *base.add(0).cast::<*mut u8>();
+                                        let l32 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len33 = l32;
+                                        let bytes33 = _rt::Vec::from_raw_parts(
+                                            l31.cast(),
+                                            len33,
+                                            len33,
+                                        );
+                                        _rt::string_lift(bytes33)
+                                    };
+                                    result34.push(e34);
+                                }
+                                _rt::cabi_dealloc(
+                                    base34,
+                                    len34 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l35 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l36 = *arg0
+                                    .add(88 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base40 = l35;
+                                let len40 = l36;
+                                let mut result40 = _rt::Vec::with_capacity(len40);
+                                for i in 0..len40 {
+                                    let base = base40
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e40 = {
+                                        let l37 = *base.add(0).cast::<*mut u8>();
+                                        let l38 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len39 = l38;
+                                        let bytes39 = _rt::Vec::from_raw_parts(
+                                            l37.cast(),
+                                            len39,
+                                            len39,
+                                        );
+                                        _rt::string_lift(bytes39)
+                                    };
+                                    result40.push(e40);
+                                }
+                                _rt::cabi_dealloc(
+                                    base40,
+                                    len40 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l41 = i32::from(
+                                    *arg0
+                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l42 = *arg0
+                                    .add(88 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l43 = *arg0
+                                    .add(88 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len44 = l43;
+                                let bytes44 = _rt::Vec::from_raw_parts(
+                                    l42.cast(),
+                                    len44,
+                                    len44,
+                                );
+                                let l45 = i32::from(
+                                    *arg0
+                                        .add(88 + 17 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l46 = *arg0
+                                    .add(88 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l47 = i32::from(
+                                    *arg0
+                                        .add(96 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l51 = i32::from(
+                                    *arg0
+                                        .add(96 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l55 = i32::from(
+                                    *arg0
+                                        .add(96 + 24 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l66 = i32::from(
+                                    *arg0
+                                        .add(136 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = i32::from(
+                                    *arg0
+                                        .add(137 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l68 = *arg0
+                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l69 = *arg0
+                                    .add(152 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l70 = *arg0
+                                    .add(152 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len71 = l70;
                                 T_::received(
                                         super::super::super::super::__with_name0::Config::from_handle(
                                             l0 as u32,
@@ -1986,64 +2526,131 @@ pub mod exports {
                                                 export_delay: l22 as u64,
                                                 settle: l23 as u64,
                                                 staleness_warn: l24 as u64,
+                                                head_age_max: l25 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l26 as u8,
+                                                ),
+                                                cache_age_max: match l27 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l28 = *arg0
+                                                                .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l28 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                trusted_keys: result34,
+                                                operator_keys: result40,
+                                                has_identity: _rt::bool_lift(l41 as u8),
+                                                sealed_as: _rt::string_lift(bytes44),
+                                                kong_layout: _rt::bool_lift(l45 as u8),
+                                                min_generation: l46 as u64,
+                                                accept_lineage: match l47 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l48 = *arg0
+                                                                .add(96 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l49 = *arg0
+                                                                .add(96 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len50 = l49;
+                                                            let bytes50 = _rt::Vec::from_raw_parts(
+                                                                l48.cast(),
+                                                                len50,
+                                                                len50,
+                                                            );
+                                                            _rt::string_lift(bytes50)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                break_glass: match l51 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l52 = *arg0
+                                                                .add(96 + 22 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l53 = *arg0
+                                                                .add(96 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len54 = l53;
+                                                            let bytes54 = _rt::Vec::from_raw_parts(
+                                                                l52.cast(),
+                                                                len54,
+                                                                len54,
+                                                            );
+                                                            _rt::string_lift(bytes54)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             },
-                                            serving: match l25 {
+                                            serving: match l55 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l26 = *arg0
-                                                            .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                                        let l56 = *arg0
+                                                            .add(104 + 24 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l27 = *arg0
-                                                            .add(64 + 11 * ::core::mem::size_of::<*const u8>())
+                                                        let l57 = *arg0
+                                                            .add(104 + 25 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len28 = l27;
-                                                        let bytes28 = _rt::Vec::from_raw_parts(
-                                                            l26.cast(),
-                                                            len28,
-                                                            len28,
+                                                        let len58 = l57;
+                                                        let bytes58 = _rt::Vec::from_raw_parts(
+                                                            l56.cast(),
+                                                            len58,
+                                                            len58,
                                                         );
-                                                        let l29 = *arg0
-                                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        let l59 = *arg0
+                                                            .add(104 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l30 = *arg0
-                                                            .add(64 + 13 * ::core::mem::size_of::<*const u8>())
+                                                        let l60 = *arg0
+                                                            .add(104 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len31 = l30;
-                                                        let bytes31 = _rt::Vec::from_raw_parts(
-                                                            l29.cast(),
-                                                            len31,
-                                                            len31,
+                                                        let len61 = l60;
+                                                        let bytes61 = _rt::Vec::from_raw_parts(
+                                                            l59.cast(),
+                                                            len61,
+                                                            len61,
                                                         );
-                                                        let l32 = i32::from(
+                                                        let l62 = i32::from(
                                                             *arg0
-                                                                .add(64 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l33 = i32::from(
+                                                        let l63 = i32::from(
                                                             *arg0
-                                                                .add(72 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(112 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes28),
-                                                            sameness: _rt::string_lift(bytes31),
+                                                            digest: _rt::string_lift(bytes58),
+                                                            sameness: _rt::string_lift(bytes61),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l32 as u8,
+                                                                l62 as u8,
                                                             ),
-                                                            position: match l33 {
+                                                            position: match l63 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l34 = *arg0
-                                                                            .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l64 = *arg0
+                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l35 = *arg0
-                                                                            .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l65 = *arg0
+                                                                            .add(128 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l34 as u64,
-                                                                            generation: l35 as u64,
+                                                                            epoch: l64 as u64,
+                                                                            generation: l65 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -2056,82 +2663,82 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l36 as u8),
-                                            stopping: _rt::bool_lift(l37 as u8),
-                                            process: l38 as u64,
+                                            connected: _rt::bool_lift(l66 as u8),
+                                            stopping: _rt::bool_lift(l67 as u8),
+                                            process: l68 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l39.cast(), len41, len41)),
+                                        >>::from(_rt::Vec::from_raw_parts(l69.cast(), len71, len71)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state43,
-                                wake_after: wake_after43,
-                                standing: standing43,
-                            } = result42;
-                            let vec44 = state43;
-                            let ptr44 = vec44.as_ptr().cast::<u8>();
-                            let len44 = vec44.len();
-                            let (result45_0, result45_1) = match wake_after43 {
+                                state: state73,
+                                wake_after: wake_after73,
+                                standing: standing73,
+                            } = result72;
+                            let vec74 = state73;
+                            let ptr74 = vec74.as_ptr().cast::<u8>();
+                            let len74 = vec74.len();
+                            let (result75_0, result75_1) = match wake_after73 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result53_0,
-                                result53_1,
-                                result53_2,
-                                result53_3,
-                                result53_4,
-                                result53_5,
-                                result53_6,
-                                result53_7,
-                                result53_8,
-                            ) = match standing43 {
+                                result83_0,
+                                result83_1,
+                                result83_2,
+                                result83_3,
+                                result83_4,
+                                result83_5,
+                                result83_6,
+                                result83_7,
+                                result83_8,
+                            ) = match standing73 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest46,
-                                        sameness: sameness46,
-                                        origin: origin46,
-                                        position: position46,
+                                        digest: digest76,
+                                        sameness: sameness76,
+                                        origin: origin76,
+                                        position: position76,
                                     } = e;
-                                    let vec47 = digest46;
-                                    let ptr47 = vec47.as_ptr().cast::<u8>();
-                                    let len47 = vec47.len();
-                                    let vec48 = sameness46;
-                                    let ptr48 = vec48.as_ptr().cast::<u8>();
-                                    let len48 = vec48.len();
-                                    let (result50_0, result50_1, result50_2) = match position46 {
+                                    let vec77 = digest76;
+                                    let ptr77 = vec77.as_ptr().cast::<u8>();
+                                    let len77 = vec77.len();
+                                    let vec78 = sameness76;
+                                    let ptr78 = vec78.as_ptr().cast::<u8>();
+                                    let len78 = vec78.len();
+                                    let (result80_0, result80_1, result80_2) = match position76 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch49,
-                                                generation: generation49,
+                                                epoch: epoch79,
+                                                generation: generation79,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch49), _rt::as_i64(generation49))
+                                            (1i32, _rt::as_i64(epoch79), _rt::as_i64(generation79))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr47.cast_mut(),
-                                        len47,
-                                        ptr48.cast_mut(),
-                                        len48,
-                                        origin46.clone() as i32,
-                                        result50_0,
-                                        result50_1,
-                                        result50_2,
+                                        ptr77.cast_mut(),
+                                        len77,
+                                        ptr78.cast_mut(),
+                                        len78,
+                                        origin76.clone() as i32,
+                                        result80_0,
+                                        result80_1,
+                                        result80_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec51 = e;
-                                    let ptr51 = vec51.as_ptr().cast::<u8>();
-                                    let len51 = vec51.len();
+                                    let vec81 = e;
+                                    let ptr81 = vec81.as_ptr().cast::<u8>();
+                                    let len81 = vec81.len();
                                     (
                                         1i32,
-                                        ptr51.cast_mut(),
-                                        len51,
+                                        ptr81.cast_mut(),
+                                        len81,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2141,13 +2748,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec52 = e;
-                                    let ptr52 = vec52.as_ptr().cast::<u8>();
-                                    let len52 = vec52.len();
+                                    let vec82 = e;
+                                    let ptr82 = vec82.as_ptr().cast::<u8>();
+                                    let len82 = vec82.len();
                                     (
                                         2i32,
-                                        ptr52.cast_mut(),
-                                        len52,
+                                        ptr82.cast_mut(),
+                                        len82,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2163,7 +2770,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]received"]
-                                fn wit_import54(
+                                fn wit_import84(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -2180,7 +2787,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import54(
+                            unsafe extern "C" fn wit_import84(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -2198,20 +2805,20 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import54(
-                                ptr44.cast_mut(),
-                                len44,
-                                result45_0,
-                                result45_1,
-                                result53_0,
-                                result53_1,
-                                result53_2,
-                                result53_3,
-                                result53_4,
-                                result53_5,
-                                result53_6,
-                                result53_7,
-                                result53_8,
+                            wit_import84(
+                                ptr74.cast_mut(),
+                                len74,
+                                result75_0,
+                                result75_1,
+                                result83_0,
+                                result83_1,
+                                result83_2,
+                                result83_3,
+                                result83_4,
+                                result83_5,
+                                result83_6,
+                                result83_7,
+                                result83_8,
                             );
                         })
                     }
@@ -2234,7 +2841,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result41 = &{
+                            let result71 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -2336,31 +2943,143 @@ pub mod exports {
                                 let l23 = *arg0
                                     .add(40 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l24 = i32::from(
-                                    *arg0
-                                        .add(48 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l35 = i32::from(
-                                    *arg0
-                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l36 = i32::from(
-                                    *arg0
-                                        .add(89 + 14 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l37 = *arg0
-                                    .add(96 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l24 = *arg0
+                                    .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l38 = *arg0
-                                    .add(104 + 14 * ::core::mem::size_of::<*const u8>())
+                                let l25 = i32::from(
+                                    *arg0
+                                        .add(56 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l26 = i32::from(
+                                    *arg0
+                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l28 = *arg0
+                                    .add(80 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l39 = *arg0
-                                    .add(104 + 15 * ::core::mem::size_of::<*const u8>())
+                                let l29 = *arg0
+                                    .add(80 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len40 = l39;
+                                let base33 = l28;
+                                let len33 = l29;
+                                let mut result33 = _rt::Vec::with_capacity(len33);
+                                for i in 0..len33 {
+                                    let base = base33
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e33 = {
+                                        let l30 = *base.add(0).cast::<*mut u8>();
+                                        let l31 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len32 = l31;
+                                        let bytes32 = _rt::Vec::from_raw_parts(
+                                            l30.cast(),
+                                            len32,
+                                            len32,
+                                        );
+                                        _rt::string_lift(bytes32)
+                                    };
+                                    result33.push(e33);
+                                }
+                                _rt::cabi_dealloc(
+                                    base33,
+                                    len33 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l34 = *arg0
+                                    .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l35 = *arg0
+                                    .add(80 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base39 = l34;
+                                let len39 = l35;
+                                let mut result39 = _rt::Vec::with_capacity(len39);
+                                for i in 0..len39 {
+                                    let base = base39
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e39 = {
+                                        let l36 = *base.add(0).cast::<*mut u8>();
+                                        let l37 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len38 = l37;
+                                        let bytes38 = _rt::Vec::from_raw_parts(
+                                            l36.cast(),
+                                            len38,
+                                            len38,
+                                        );
+                                        _rt::string_lift(bytes38)
+                                    };
+                                    result39.push(e39);
+                                }
+                                _rt::cabi_dealloc(
+                                    base39,
+                                    len39 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l40 = i32::from(
+                                    *arg0
+                                        .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l41 = *arg0
+                                    .add(80 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l42 = *arg0
+                                    .add(80 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len43 = l42;
+                                let bytes43 = _rt::Vec::from_raw_parts(
+                                    l41.cast(),
+                                    len43,
+                                    len43,
+                                );
+                                let l44 = i32::from(
+                                    *arg0
+                                        .add(80 + 17 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l45 = *arg0
+                                    .add(80 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l46 = i32::from(
+                                    *arg0
+                                        .add(88 + 18 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l50 = i32::from(
+                                    *arg0
+                                        .add(88 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l54 = i32::from(
+                                    *arg0
+                                        .add(88 + 24 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l65 = i32::from(
+                                    *arg0
+                                        .add(128 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l66 = i32::from(
+                                    *arg0
+                                        .add(129 + 28 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = *arg0
+                                    .add(136 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l68 = *arg0
+                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l69 = *arg0
+                                    .add(144 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len70 = l69;
                                 T_::tick(
                                         super::super::super::super::__with_name1::Facts {
                                             settings: super::super::super::super::__with_name1::Settings {
@@ -2383,64 +3102,131 @@ pub mod exports {
                                                 export_delay: l21 as u64,
                                                 settle: l22 as u64,
                                                 staleness_warn: l23 as u64,
+                                                head_age_max: l24 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l25 as u8,
+                                                ),
+                                                cache_age_max: match l26 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l27 = *arg0
+                                                                .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l27 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                trusted_keys: result33,
+                                                operator_keys: result39,
+                                                has_identity: _rt::bool_lift(l40 as u8),
+                                                sealed_as: _rt::string_lift(bytes43),
+                                                kong_layout: _rt::bool_lift(l44 as u8),
+                                                min_generation: l45 as u64,
+                                                accept_lineage: match l46 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l47 = *arg0
+                                                                .add(88 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l48 = *arg0
+                                                                .add(88 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len49 = l48;
+                                                            let bytes49 = _rt::Vec::from_raw_parts(
+                                                                l47.cast(),
+                                                                len49,
+                                                                len49,
+                                                            );
+                                                            _rt::string_lift(bytes49)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                break_glass: match l50 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l51 = *arg0
+                                                                .add(88 + 22 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l52 = *arg0
+                                                                .add(88 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len53 = l52;
+                                                            let bytes53 = _rt::Vec::from_raw_parts(
+                                                                l51.cast(),
+                                                                len53,
+                                                                len53,
+                                                            );
+                                                            _rt::string_lift(bytes53)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
                                             },
-                                            serving: match l24 {
+                                            serving: match l54 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l25 = *arg0
-                                                            .add(56 + 10 * ::core::mem::size_of::<*const u8>())
+                                                        let l55 = *arg0
+                                                            .add(96 + 24 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l26 = *arg0
-                                                            .add(56 + 11 * ::core::mem::size_of::<*const u8>())
+                                                        let l56 = *arg0
+                                                            .add(96 + 25 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len27 = l26;
-                                                        let bytes27 = _rt::Vec::from_raw_parts(
-                                                            l25.cast(),
-                                                            len27,
-                                                            len27,
+                                                        let len57 = l56;
+                                                        let bytes57 = _rt::Vec::from_raw_parts(
+                                                            l55.cast(),
+                                                            len57,
+                                                            len57,
                                                         );
-                                                        let l28 = *arg0
-                                                            .add(56 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        let l58 = *arg0
+                                                            .add(96 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l29 = *arg0
-                                                            .add(56 + 13 * ::core::mem::size_of::<*const u8>())
+                                                        let l59 = *arg0
+                                                            .add(96 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len30 = l29;
-                                                        let bytes30 = _rt::Vec::from_raw_parts(
-                                                            l28.cast(),
-                                                            len30,
-                                                            len30,
+                                                        let len60 = l59;
+                                                        let bytes60 = _rt::Vec::from_raw_parts(
+                                                            l58.cast(),
+                                                            len60,
+                                                            len60,
                                                         );
-                                                        let l31 = i32::from(
+                                                        let l61 = i32::from(
                                                             *arg0
-                                                                .add(56 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(96 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l32 = i32::from(
+                                                        let l62 = i32::from(
                                                             *arg0
-                                                                .add(64 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes27),
-                                                            sameness: _rt::string_lift(bytes30),
+                                                            digest: _rt::string_lift(bytes57),
+                                                            sameness: _rt::string_lift(bytes60),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l31 as u8,
+                                                                l61 as u8,
                                                             ),
-                                                            position: match l32 {
+                                                            position: match l62 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l33 = *arg0
-                                                                            .add(72 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l63 = *arg0
+                                                                            .add(112 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l34 = *arg0
-                                                                            .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        let l64 = *arg0
+                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l33 as u64,
-                                                                            generation: l34 as u64,
+                                                                            epoch: l63 as u64,
+                                                                            generation: l64 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -2453,82 +3239,82 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l35 as u8),
-                                            stopping: _rt::bool_lift(l36 as u8),
-                                            process: l37 as u64,
+                                            connected: _rt::bool_lift(l65 as u8),
+                                            stopping: _rt::bool_lift(l66 as u8),
+                                            process: l67 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l38.cast(), len40, len40)),
+                                        >>::from(_rt::Vec::from_raw_parts(l68.cast(), len70, len70)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state42,
-                                wake_after: wake_after42,
-                                standing: standing42,
-                            } = result41;
-                            let vec43 = state42;
-                            let ptr43 = vec43.as_ptr().cast::<u8>();
-                            let len43 = vec43.len();
-                            let (result44_0, result44_1) = match wake_after42 {
+                                state: state72,
+                                wake_after: wake_after72,
+                                standing: standing72,
+                            } = result71;
+                            let vec73 = state72;
+                            let ptr73 = vec73.as_ptr().cast::<u8>();
+                            let len73 = vec73.len();
+                            let (result74_0, result74_1) = match wake_after72 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result52_0,
-                                result52_1,
-                                result52_2,
-                                result52_3,
-                                result52_4,
-                                result52_5,
-                                result52_6,
-                                result52_7,
-                                result52_8,
-                            ) = match standing42 {
+                                result82_0,
+                                result82_1,
+                                result82_2,
+                                result82_3,
+                                result82_4,
+                                result82_5,
+                                result82_6,
+                                result82_7,
+                                result82_8,
+                            ) = match standing72 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest45,
-                                        sameness: sameness45,
-                                        origin: origin45,
-                                        position: position45,
+                                        digest: digest75,
+                                        sameness: sameness75,
+                                        origin: origin75,
+                                        position: position75,
                                     } = e;
-                                    let vec46 = digest45;
-                                    let ptr46 = vec46.as_ptr().cast::<u8>();
-                                    let len46 = vec46.len();
-                                    let vec47 = sameness45;
-                                    let ptr47 = vec47.as_ptr().cast::<u8>();
-                                    let len47 = vec47.len();
-                                    let (result49_0, result49_1, result49_2) = match position45 {
+                                    let vec76 = digest75;
+                                    let ptr76 = vec76.as_ptr().cast::<u8>();
+                                    let len76 = vec76.len();
+                                    let vec77 = sameness75;
+                                    let ptr77 = vec77.as_ptr().cast::<u8>();
+                                    let len77 = vec77.len();
+                                    let (result79_0, result79_1, result79_2) = match position75 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch48,
-                                                generation: generation48,
+                                                epoch: epoch78,
+                                                generation: generation78,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch48), _rt::as_i64(generation48))
+                                            (1i32, _rt::as_i64(epoch78), _rt::as_i64(generation78))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr46.cast_mut(),
-                                        len46,
-                                        ptr47.cast_mut(),
-                                        len47,
-                                        origin45.clone() as i32,
-                                        result49_0,
-                                        result49_1,
-                                        result49_2,
+                                        ptr76.cast_mut(),
+                                        len76,
+                                        ptr77.cast_mut(),
+                                        len77,
+                                        origin75.clone() as i32,
+                                        result79_0,
+                                        result79_1,
+                                        result79_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec50 = e;
-                                    let ptr50 = vec50.as_ptr().cast::<u8>();
-                                    let len50 = vec50.len();
+                                    let vec80 = e;
+                                    let ptr80 = vec80.as_ptr().cast::<u8>();
+                                    let len80 = vec80.len();
                                     (
                                         1i32,
-                                        ptr50.cast_mut(),
-                                        len50,
+                                        ptr80.cast_mut(),
+                                        len80,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2538,13 +3324,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec51 = e;
-                                    let ptr51 = vec51.as_ptr().cast::<u8>();
-                                    let len51 = vec51.len();
+                                    let vec81 = e;
+                                    let ptr81 = vec81.as_ptr().cast::<u8>();
+                                    let len81 = vec81.len();
                                     (
                                         2i32,
-                                        ptr51.cast_mut(),
-                                        len51,
+                                        ptr81.cast_mut(),
+                                        len81,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2560,7 +3346,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]tick"]
-                                fn wit_import53(
+                                fn wit_import83(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -2577,7 +3363,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import53(
+                            unsafe extern "C" fn wit_import83(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -2595,20 +3381,20 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import53(
-                                ptr43.cast_mut(),
-                                len43,
-                                result44_0,
-                                result44_1,
-                                result52_0,
-                                result52_1,
-                                result52_2,
-                                result52_3,
-                                result52_4,
-                                result52_5,
-                                result52_6,
-                                result52_7,
-                                result52_8,
+                            wit_import83(
+                                ptr73.cast_mut(),
+                                len73,
+                                result74_0,
+                                result74_1,
+                                result82_0,
+                                result82_1,
+                                result82_2,
+                                result82_3,
+                                result82_4,
+                                result82_5,
+                                result82_6,
+                                result82_7,
+                                result82_8,
                             );
                         })
                     }
@@ -2917,78 +3703,86 @@ macro_rules! __export_importer_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:importer:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3095] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3458] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x98\x17\x01A\x02\x01\
-A#\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04s\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x83\x1a\x01A\x02\x01\
+A%\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04s\
 elf\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\
 \x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\
 \x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]obje\
 ct.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\0\x02\x03\0\0\x06config\x02\
-\x03\0\0\x06object\x01B\x09\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x02\x03\x02\
+\x03\0\0\x06object\x01B\x0a\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x02\x03\x02\
 \x01\x02\x04\0\x06object\x03\0\x02\x01h\x03\x01i\x01\x01j\x01\x05\x01s\x01C\x01\x06\
-object\x04\0\x06\x04\0\x04open\x01\x07\x03\0\x1dholdover:policy/opening@0.1.0\x05\
-\x03\x01B\x17\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\x01\
-r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08d\
-ocument\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07s\
-torage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
-on-refusal\x03\0\x0a\x01m\x01\x05exact\x04\0\x0cversion-rule\x03\0\x0c\x01k\x05\x01\
-r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x0e\x04\0\x07serving\x03\
-\0\x0f\x01ps\x01r\x0d\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-r\
-ule\x0d\x04nodes\x06import\x7f\x08storages\x11\x0aon-refusal\x0b\x07give-up\x03\x12\
-first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-warn\x03\x04\
-\0\x08settings\x03\0\x12\x01k\x10\x01r\x05\x08settings\x13\x07serving\x14\x09con\
-nected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x15\x03\0\x1bholdove\
-r:policy/types@0.1.0\x05\x04\x02\x03\0\x02\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\
-\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01\
-m\x10\x11name-not-resolved\x12connection-refused\x10connection-reset\x09timed-ou\
-t\x11their-certificate\x10closed-after-tls\x0cserver-error\x06silent\x0enot-conf\
-igured\x0bbad-request\x0cunauthorised\x09forbidden\x10upgrade-required\x19closed\
--after-introduction\x0four-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01\
+object\x04\0\x06\x04\0\x04open\x01\x07\x04\0\x05adopt\x01\x07\x03\0\x1dholdover:\
+policy/opening@0.1.0\x05\x03\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\
+\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
+@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
+aling@0.1.0\x05\x04\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduratio\
+n-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01\
+m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-p\
+lane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08\
+fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\
+\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\
+\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07\
+serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06\
+format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refu\
+sal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\
+\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0c\
+trusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-\
+layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08\
+settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\
+\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:poli\
+cy/types@0.1.0\x05\x05\x02\x03\0\x03\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x06\
+\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\
+\x10\x11name-not-resolved\x12connection-refused\x10connection-reset\x09timed-out\
+\x11their-certificate\x10closed-after-tls\x0cserver-error\x06silent\x0enot-confi\
+gured\x0bbad-request\x0cunauthorised\x09forbidden\x10upgrade-required\x19closed-\
+after-introduction\x0four-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01\
 r\x02\x06answer\x05\x06details\x04\0\x0aunanswered\x03\0\x06\x01i\x03\x01j\x01\x08\
 \x01\x07\x01C\x01\x08patience\x01\0\x09\x04\0\x07attempt\x01\x0a\x03\0#holdover:\
-policy/control-plane@0.1.0\x05\x06\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\
-\0\0\x01m\x03\x07applied\x07settled\x08attempts\x04\0\x04slot\x03\0\x02\x01i\x01\
-\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01\
-p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\
-\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04\
-body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\
-\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\
-\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\
-\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\
-\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\
-\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\
-\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1\
-.0\x05\x09\x01B\x04\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcr\
-edentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown\
--outcome\x05other\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x06details\x04\0\x07\
-failure\x03\0\x02\x03\0&holdover:policy/storage-failures@0.1.0\x05\x0a\x02\x03\0\
-\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\x02\x01\x0b\x04\0\x07u\
-nix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x0c\
-\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04et\
-ag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07s\
-toragey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/\
-storage-read@0.1.0\x05\x0d\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01\
-h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08conforms\x01\x05\
-\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0e\x01B\x0a\x02\x03\x02\x01\x05\x04\
-\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\
-\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08du\
-ration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0\
-.1.0\x05\x0f\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/r\
-andom@0.1.0\x05\x10\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08sever\
-ity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06\
-fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\
-\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x11\x02\x03\0\x02\x05facts\x02\x03\
-\0\x02\x07serving\x01B\x14\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\
-\x02\x01\x12\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x13\x04\0\x07serving\x03\0\
-\x04\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x06\x01q\x03\x07serving\x01\x05\0\
-\x08stranded\x01s\0\x07refused\x01s\0\x04\0\x08standing\x03\0\x08\x01p}\x01k\x01\
-\x01r\x03\x05state\x0a\x0awake-after\x0b\x08standing\x09\x04\0\x07outcome\x03\0\x0c\
-\x01C\x02\x05facts\x03\x05state\x0a\0\x0d\x04\0\x04boot\x01\x0e\x01i\x07\x01C\x03\
-\x06config\x0f\x05facts\x03\x05state\x0a\0\x0d\x04\0\x08received\x01\x10\x04\0\x04\
-tick\x01\x0e\x04\0\x1fholdover:policy/importing@0.1.0\x05\x14\x04\0\x1eholdover:\
-policy/importer@0.1.0\x04\0\x0b\x0e\x01\0\x08importer\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+policy/control-plane@0.1.0\x05\x07\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\
+\0\0\x01m\x04\x07applied\x07settled\x08attempts\x05marks\x04\0\x04slot\x03\0\x02\
+\x01i\x01\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\
+\x07\x01p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04\
+body\x09\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06hea\
+der\x08\x04body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06\
+reasons\0\x0a\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\
+\x08\x01B\x07\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\
+\x01\x03\x01s\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bund\
+le@0.1.0\x05\x09\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08\
+rejected\x01s\0\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\
+\x03\x01C\x01\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:polic\
+y/gateway@0.1.0\x05\x0a\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09fo\
+rbidden\x0bcredentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachab\
+le\x0funknown-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06\
+details\x0bretry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/stor\
+age-failures@0.1.0\x05\x0b\x02\x03\0\x03\x07unix-ms\x02\x03\0\x08\x07failure\x01\
+B\x0e\x02\x03\x02\x01\x0c\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06\
+object\x03\0\x02\x02\x03\x02\x01\x0d\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01\
+k\x01\x01r\x03\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01\
+j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\
+\x0c\x03\0\"holdover:policy/storage-read@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\
+\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\
+\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\
+\x02\x03\x02\x01\x06\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0c\x04\0\x07u\
+nix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monoton\
+ic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1b\
+holdover:policy/clock@0.1.0\x05\x10\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\
+\0\x1choldover:policy/random@0.1.0\x05\x11\x01B\x08\x01m\x03\x04info\x07warning\x05\
+alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severit\
+y\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\
+\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x12\x02\x03\0\
+\x03\x05facts\x02\x03\0\x03\x07serving\x01B\x14\x02\x03\x02\x01\x06\x04\0\x0bdur\
+ation-ms\x03\0\0\x02\x03\x02\x01\x13\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x14\
+\x04\0\x07serving\x03\0\x04\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x06\x01q\x03\
+\x07serving\x01\x05\0\x08stranded\x01s\0\x07refused\x01s\0\x04\0\x08standing\x03\
+\0\x08\x01p}\x01k\x01\x01r\x03\x05state\x0a\x0awake-after\x0b\x08standing\x09\x04\
+\0\x07outcome\x03\0\x0c\x01C\x02\x05facts\x03\x05state\x0a\0\x0d\x04\0\x04boot\x01\
+\x0e\x01i\x07\x01C\x03\x06config\x0f\x05facts\x03\x05state\x0a\0\x0d\x04\0\x08re\
+ceived\x01\x10\x04\0\x04tick\x01\x0e\x04\0\x1fholdover:policy/importing@0.1.0\x05\
+\x15\x04\0\x1eholdover:policy/importer@0.1.0\x04\0\x0b\x0e\x01\0\x08importer\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
+bindgen-rust\x060.61.1";
         };
     };
 }
@@ -3001,70 +3795,77 @@ pub use __export_importer_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2843] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfc\x14\x01A\x02\x01\
-A\x1f\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04\
-self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3206] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe7\x17\x01A\x02\x01\
+A!\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04s\
+elf\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\
 \x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\
 \x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]obje\
 ct.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\0\x02\x03\0\0\x06config\x02\
-\x03\0\0\x06object\x01B\x09\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x02\x03\x02\
+\x03\0\0\x06object\x01B\x0a\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x02\x03\x02\
 \x01\x02\x04\0\x06object\x03\0\x02\x01h\x03\x01i\x01\x01j\x01\x05\x01s\x01C\x01\x06\
-object\x04\0\x06\x04\0\x04open\x01\x07\x03\0\x1dholdover:policy/opening@0.1.0\x05\
-\x03\x01B\x17\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\x01\
-r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08d\
-ocument\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07s\
-torage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
-on-refusal\x03\0\x0a\x01m\x01\x05exact\x04\0\x0cversion-rule\x03\0\x0c\x01k\x05\x01\
-r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x0e\x04\0\x07serving\x03\
-\0\x0f\x01ps\x01r\x0d\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-r\
-ule\x0d\x04nodes\x06import\x7f\x08storages\x11\x0aon-refusal\x0b\x07give-up\x03\x12\
-first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-warn\x03\x04\
-\0\x08settings\x03\0\x12\x01k\x10\x01r\x05\x08settings\x13\x07serving\x14\x09con\
-nected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x15\x03\0\x1bholdove\
-r:policy/types@0.1.0\x05\x04\x02\x03\0\x02\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\
-\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01\
-m\x10\x11name-not-resolved\x12connection-refused\x10connection-reset\x09timed-ou\
-t\x11their-certificate\x10closed-after-tls\x0cserver-error\x06silent\x0enot-conf\
-igured\x0bbad-request\x0cunauthorised\x09forbidden\x10upgrade-required\x19closed\
--after-introduction\x0four-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01\
+object\x04\0\x06\x04\0\x04open\x01\x07\x04\0\x05adopt\x01\x07\x03\0\x1dholdover:\
+policy/opening@0.1.0\x05\x03\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\
+\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
+@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
+aling@0.1.0\x05\x04\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduratio\
+n-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01\
+m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-p\
+lane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08\
+fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\
+\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\
+\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07\
+serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06\
+format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refu\
+sal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\
+\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0c\
+trusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-\
+layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08\
+settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\
+\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:poli\
+cy/types@0.1.0\x05\x05\x02\x03\0\x03\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x06\
+\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\
+\x10\x11name-not-resolved\x12connection-refused\x10connection-reset\x09timed-out\
+\x11their-certificate\x10closed-after-tls\x0cserver-error\x06silent\x0enot-confi\
+gured\x0bbad-request\x0cunauthorised\x09forbidden\x10upgrade-required\x19closed-\
+after-introduction\x0four-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01\
 r\x02\x06answer\x05\x06details\x04\0\x0aunanswered\x03\0\x06\x01i\x03\x01j\x01\x08\
 \x01\x07\x01C\x01\x08patience\x01\0\x09\x04\0\x07attempt\x01\x0a\x03\0#holdover:\
-policy/control-plane@0.1.0\x05\x06\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\
-\0\0\x01m\x03\x07applied\x07settled\x08attempts\x04\0\x04slot\x03\0\x02\x01i\x01\
-\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01\
-p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\
-\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04\
-body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\
-\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\
-\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\
-\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\
-\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\
-\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\
-\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1\
-.0\x05\x09\x01B\x04\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcr\
-edentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown\
--outcome\x05other\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x06details\x04\0\x07\
-failure\x03\0\x02\x03\0&holdover:policy/storage-failures@0.1.0\x05\x0a\x02\x03\0\
-\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\x02\x01\x0b\x04\0\x07u\
-nix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x0c\
-\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04et\
-ag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07s\
-toragey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/\
-storage-read@0.1.0\x05\x0d\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01\
-h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08conforms\x01\x05\
-\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0e\x01B\x0a\x02\x03\x02\x01\x05\x04\
-\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\
-\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08du\
-ration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0\
-.1.0\x05\x0f\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/r\
-andom@0.1.0\x05\x10\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08sever\
-ity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06\
-fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\
-\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x11\x04\0>holdover:policy/importe\
-r-with-all-of-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(importer-with-all-of-it\
-s-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compone\
-nt\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+policy/control-plane@0.1.0\x05\x07\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\
+\0\0\x01m\x04\x07applied\x07settled\x08attempts\x05marks\x04\0\x04slot\x03\0\x02\
+\x01i\x01\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\
+\x07\x01p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04\
+body\x09\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06hea\
+der\x08\x04body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06\
+reasons\0\x0a\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\
+\x08\x01B\x07\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\
+\x01\x03\x01s\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bund\
+le@0.1.0\x05\x09\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08\
+rejected\x01s\0\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\
+\x03\x01C\x01\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:polic\
+y/gateway@0.1.0\x05\x0a\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09fo\
+rbidden\x0bcredentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachab\
+le\x0funknown-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06\
+details\x0bretry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/stor\
+age-failures@0.1.0\x05\x0b\x02\x03\0\x03\x07unix-ms\x02\x03\0\x08\x07failure\x01\
+B\x0e\x02\x03\x02\x01\x0c\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06\
+object\x03\0\x02\x02\x03\x02\x01\x0d\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01\
+k\x01\x01r\x03\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01\
+j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\
+\x0c\x03\0\"holdover:policy/storage-read@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\
+\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\
+\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\
+\x02\x03\x02\x01\x06\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0c\x04\0\x07u\
+nix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monoton\
+ic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1b\
+holdover:policy/clock@0.1.0\x05\x10\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\
+\0\x1choldover:policy/random@0.1.0\x05\x11\x01B\x08\x01m\x03\x04info\x07warning\x05\
+alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severit\
+y\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\
+\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x12\x04\0>hol\
+dover:policy/importer-with-all-of-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(imp\
+orter-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-b\
+y\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -147,6 +147,10 @@ pub mod holdover {
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum VersionRule {
                 Exact,
+                /// The same or an older patch.
+                Patch,
+                /// The same or an older minor.
+                Minor,
             }
             impl ::core::fmt::Debug for VersionRule {
                 fn fmt(
@@ -156,6 +160,12 @@ pub mod holdover {
                     match self {
                         VersionRule::Exact => {
                             f.debug_tuple("VersionRule::Exact").finish()
+                        }
+                        VersionRule::Patch => {
+                            f.debug_tuple("VersionRule::Patch").finish()
+                        }
+                        VersionRule::Minor => {
+                            f.debug_tuple("VersionRule::Minor").finish()
                         }
                     }
                 }
@@ -168,6 +178,39 @@ pub mod holdover {
                     }
                     match val {
                         0 => VersionRule::Exact,
+                        1 => VersionRule::Patch,
+                        2 => VersionRule::Minor,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// What a head older than the maximum age means.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum OnStale {
+                Warn,
+                Refuse,
+            }
+            impl ::core::fmt::Debug for OnStale {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        OnStale::Warn => f.debug_tuple("OnStale::Warn").finish(),
+                        OnStale::Refuse => f.debug_tuple("OnStale::Refuse").finish(),
+                    }
+                }
+            }
+            impl OnStale {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> OnStale {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => OnStale::Warn,
+                        1 => OnStale::Refuse,
                         _ => panic!("invalid enum discriminant"),
                     }
                 }
@@ -214,6 +257,26 @@ pub mod holdover {
                 pub export_delay: DurationMs,
                 pub settle: DurationMs,
                 pub staleness_warn: DurationMs,
+                pub head_age_max: DurationMs,
+                pub on_stale: OnStale,
+                /// `none`: a cache is never too old to come first.
+                pub cache_age_max: ::core::option::Option<DurationMs>,
+                /// Who may seal what comes from outside: `ed25519:` and 64 hexadecimal digits each. Empty: nobody is asked for a signature.
+                pub trusted_keys: _rt::Vec<_rt::String>,
+                /// Who may sign a break-glass token.
+                pub operator_keys: _rt::Vec<_rt::String>,
+                /// Whether the host can open what is encrypted to this node.
+                pub has_identity: bool,
+                /// By which keys and for whom the host seals; empty when neither. A change of it is a change of what is published.
+                pub sealed_as: _rt::String,
+                /// Whether Kong's documented place is written, too.
+                pub kong_layout: bool,
+                /// What a node without a mark does not go below.
+                pub min_generation: u64,
+                /// 32 hexadecimal digits.
+                pub accept_lineage: ::core::option::Option<_rt::String>,
+                /// The text of a break-glass token.
+                pub break_glass: ::core::option::Option<_rt::String>,
             }
             impl ::core::fmt::Debug for Settings {
                 fn fmt(
@@ -234,6 +297,17 @@ pub mod holdover {
                         .field("export-delay", &self.export_delay)
                         .field("settle", &self.settle)
                         .field("staleness-warn", &self.staleness_warn)
+                        .field("head-age-max", &self.head_age_max)
+                        .field("on-stale", &self.on_stale)
+                        .field("cache-age-max", &self.cache_age_max)
+                        .field("trusted-keys", &self.trusted_keys)
+                        .field("operator-keys", &self.operator_keys)
+                        .field("has-identity", &self.has_identity)
+                        .field("sealed-as", &self.sealed_as)
+                        .field("kong-layout", &self.kong_layout)
+                        .field("min-generation", &self.min_generation)
+                        .field("accept-lineage", &self.accept_lineage)
+                        .field("break-glass", &self.break_glass)
                         .finish()
                 }
             }
@@ -290,6 +364,8 @@ pub mod exports {
                     pub warnings: _rt::Vec<_rt::String>,
                     /// The manifest as JSON, for a snapshot.
                     pub manifest: ::core::option::Option<_rt::String>,
+                    /// What the snapshot says of its configuration, as JSON.
+                    pub particulars: ::core::option::Option<_rt::String>,
                 }
                 impl ::core::fmt::Debug for Report {
                     fn fmt(
@@ -303,6 +379,7 @@ pub mod exports {
                             .field("counts", &self.counts)
                             .field("warnings", &self.warnings)
                             .field("manifest", &self.manifest)
+                            .field("particulars", &self.particulars)
                             .finish()
                     }
                 }
@@ -372,19 +449,22 @@ pub mod exports {
                                     .await
                             };
                             let (
-                                result14_0,
-                                result14_1,
-                                result14_2,
-                                result14_3,
-                                result14_4,
-                                result14_5,
-                                result14_6,
-                                result14_7,
-                                result14_8,
-                                result14_9,
-                                result14_10,
-                                result14_11,
-                                result14_12,
+                                result16_0,
+                                result16_1,
+                                result16_2,
+                                result16_3,
+                                result16_4,
+                                result16_5,
+                                result16_6,
+                                result16_7,
+                                result16_8,
+                                result16_9,
+                                result16_10,
+                                result16_11,
+                                result16_12,
+                                result16_13,
+                                result16_14,
+                                result16_15,
                             ) = match result1 {
                                 Verdict::Valid(e) => {
                                     let Report {
@@ -394,6 +474,7 @@ pub mod exports {
                                         counts: counts2,
                                         warnings: warnings2,
                                         manifest: manifest2,
+                                        particulars: particulars2,
                                     } = e;
                                     let vec3 = digest2;
                                     let ptr3 = vec3.as_ptr().cast::<u8>();
@@ -462,6 +543,15 @@ pub mod exports {
                                         }
                                         None => (0i32, ::core::ptr::null_mut(), 0usize),
                                     };
+                                    let (result13_0, result13_1, result13_2) = match particulars2 {
+                                        Some(e) => {
+                                            let vec12 = e;
+                                            let ptr12 = vec12.as_ptr().cast::<u8>();
+                                            let len12 = vec12.len();
+                                            (1i32, ptr12.cast_mut(), len12)
+                                        }
+                                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                                    };
                                     (
                                         0i32,
                                         ptr3.cast_mut(),
@@ -476,10 +566,264 @@ pub mod exports {
                                         result11_0,
                                         result11_1,
                                         result11_2,
+                                        result13_0,
+                                        result13_1,
+                                        result13_2,
                                     )
                                 }
                                 Verdict::Invalid(e) => {
-                                    let vec13 = e;
+                                    let vec15 = e;
+                                    let len15 = vec15.len();
+                                    let layout15 = _rt::alloc::Layout::from_size_align(
+                                            vec15.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        )
+                                        .unwrap();
+                                    let (result15, _cleanup15) = wit_bindgen::rt::Cleanup::new(
+                                        layout15,
+                                    );
+                                    cleanup_list.extend(_cleanup15);
+                                    for (i, e) in vec15.into_iter().enumerate() {
+                                        let base = result15
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        {
+                                            let vec14 = e;
+                                            let ptr14 = vec14.as_ptr().cast::<u8>();
+                                            let len14 = vec14.len();
+                                            *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>() = len14;
+                                            *base.add(0).cast::<*mut u8>() = ptr14.cast_mut();
+                                        }
+                                    }
+                                    (
+                                        1i32,
+                                        result15,
+                                        len15,
+                                        ::core::ptr::null_mut(),
+                                        0usize,
+                                        0i64,
+                                        ::core::ptr::null_mut(),
+                                        0usize,
+                                        ::core::ptr::null_mut(),
+                                        0usize,
+                                        0i32,
+                                        ::core::ptr::null_mut(),
+                                        0usize,
+                                        0i32,
+                                        ::core::ptr::null_mut(),
+                                        0usize,
+                                    )
+                                }
+                            };
+                            #[cfg(target_arch = "wasm32")]
+                            #[link(
+                                wasm_import_module = "[export]holdover:policy/inspecting@0.1.0"
+                            )]
+                            unsafe extern "C" {
+                                #[link_name = "[task-return]validate"]
+                                fn wit_import17(
+                                    _: i32,
+                                    _: *mut u8,
+                                    _: usize,
+                                    _: *mut u8,
+                                    _: usize,
+                                    _: i64,
+                                    _: *mut u8,
+                                    _: usize,
+                                    _: *mut u8,
+                                    _: usize,
+                                    _: i32,
+                                    _: *mut u8,
+                                    _: usize,
+                                    _: i32,
+                                    _: *mut u8,
+                                    _: usize,
+                                );
+                            }
+                            #[cfg(not(target_arch = "wasm32"))]
+                            unsafe extern "C" fn wit_import17(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i64,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                            ) {
+                                unreachable!()
+                            }
+                            _task_cancel.forget();
+                            wit_import17(
+                                result16_0,
+                                result16_1,
+                                result16_2,
+                                result16_3,
+                                result16_4,
+                                result16_5,
+                                result16_6,
+                                result16_7,
+                                result16_8,
+                                result16_9,
+                                result16_10,
+                                result16_11,
+                                result16_12,
+                                result16_13,
+                                result16_14,
+                                result16_15,
+                            );
+                        })
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __callback_validate(
+                    event0: u32,
+                    event1: u32,
+                    event2: u32,
+                ) -> u32 {
+                    unsafe {
+                        wit_bindgen::rt::async_support::callback(event0, event1, event2)
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_verify_cabi<T_: Guest>(
+                    arg0: i64,
+                    arg1: i32,
+                    arg2: *mut u8,
+                    arg3: usize,
+                    arg4: i32,
+                    arg5: *mut u8,
+                    arg6: usize,
+                ) -> i32 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        wit_bindgen::rt::async_support::start_task(async move {
+                            let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
+                            let mut cleanup_list = _rt::Vec::new();
+                            let result5 = &{
+                                let base3 = arg2;
+                                let len3 = arg3;
+                                let mut result3 = _rt::Vec::with_capacity(len3);
+                                for i in 0..len3 {
+                                    let base = base3
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e3 = {
+                                        let l0 = *base.add(0).cast::<*mut u8>();
+                                        let l1 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len2 = l1;
+                                        let bytes2 = _rt::Vec::from_raw_parts(
+                                            l0.cast(),
+                                            len2,
+                                            len2,
+                                        );
+                                        _rt::string_lift(bytes2)
+                                    };
+                                    result3.push(e3);
+                                }
+                                _rt::cabi_dealloc(
+                                    base3,
+                                    len3 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                T_::verify(
+                                        arg0 as u64,
+                                        wit_bindgen::rt::async_support::StreamReader::new(
+                                            arg1 as u32,
+                                            &<u8 as super::super::super::super::wit_stream::StreamPayload>::VTABLE,
+                                        ),
+                                        result3,
+                                        match arg4 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let len4 = arg6;
+                                                    <_ as From<
+                                                        _rt::Vec<_>,
+                                                    >>::from(_rt::Vec::from_raw_parts(arg5.cast(), len4, len4))
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
+                                    )
+                                    .await
+                            };
+                            let (
+                                result20_0,
+                                result20_1,
+                                result20_2,
+                                result20_3,
+                                result20_4,
+                                result20_5,
+                                result20_6,
+                                result20_7,
+                                result20_8,
+                                result20_9,
+                                result20_10,
+                                result20_11,
+                                result20_12,
+                                result20_13,
+                                result20_14,
+                                result20_15,
+                            ) = match result5 {
+                                Verdict::Valid(e) => {
+                                    let Report {
+                                        digest: digest6,
+                                        sameness: sameness6,
+                                        bytes: bytes6,
+                                        counts: counts6,
+                                        warnings: warnings6,
+                                        manifest: manifest6,
+                                        particulars: particulars6,
+                                    } = e;
+                                    let vec7 = digest6;
+                                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                                    let len7 = vec7.len();
+                                    let vec8 = sameness6;
+                                    let ptr8 = vec8.as_ptr().cast::<u8>();
+                                    let len8 = vec8.len();
+                                    let vec11 = counts6;
+                                    let len11 = vec11.len();
+                                    let layout11 = _rt::alloc::Layout::from_size_align(
+                                            vec11.len() * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                            8,
+                                        )
+                                        .unwrap();
+                                    let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                                        layout11,
+                                    );
+                                    cleanup_list.extend(_cleanup11);
+                                    for (i, e) in vec11.into_iter().enumerate() {
+                                        let base = result11
+                                            .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                        {
+                                            let (t9_0, t9_1) = e;
+                                            let vec10 = t9_0;
+                                            let ptr10 = vec10.as_ptr().cast::<u8>();
+                                            let len10 = vec10.len();
+                                            *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>() = len10;
+                                            *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
+                                            *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>() = _rt::as_i64(t9_1);
+                                        }
+                                    }
+                                    let vec13 = warnings6;
                                     let len13 = vec13.len();
                                     let layout13 = _rt::alloc::Layout::from_size_align(
                                             vec13.len() * (2 * ::core::mem::size_of::<*const u8>()),
@@ -503,255 +847,80 @@ pub mod exports {
                                             *base.add(0).cast::<*mut u8>() = ptr12.cast_mut();
                                         }
                                     }
-                                    (
-                                        1i32,
-                                        result13,
-                                        len13,
-                                        ::core::ptr::null_mut(),
-                                        0usize,
-                                        0i64,
-                                        ::core::ptr::null_mut(),
-                                        0usize,
-                                        ::core::ptr::null_mut(),
-                                        0usize,
-                                        0i32,
-                                        ::core::ptr::null_mut(),
-                                        0usize,
-                                    )
-                                }
-                            };
-                            #[cfg(target_arch = "wasm32")]
-                            #[link(
-                                wasm_import_module = "[export]holdover:policy/inspecting@0.1.0"
-                            )]
-                            unsafe extern "C" {
-                                #[link_name = "[task-return]validate"]
-                                fn wit_import15(
-                                    _: i32,
-                                    _: *mut u8,
-                                    _: usize,
-                                    _: *mut u8,
-                                    _: usize,
-                                    _: i64,
-                                    _: *mut u8,
-                                    _: usize,
-                                    _: *mut u8,
-                                    _: usize,
-                                    _: i32,
-                                    _: *mut u8,
-                                    _: usize,
-                                );
-                            }
-                            #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import15(
-                                _: i32,
-                                _: *mut u8,
-                                _: usize,
-                                _: *mut u8,
-                                _: usize,
-                                _: i64,
-                                _: *mut u8,
-                                _: usize,
-                                _: *mut u8,
-                                _: usize,
-                                _: i32,
-                                _: *mut u8,
-                                _: usize,
-                            ) {
-                                unreachable!()
-                            }
-                            _task_cancel.forget();
-                            wit_import15(
-                                result14_0,
-                                result14_1,
-                                result14_2,
-                                result14_3,
-                                result14_4,
-                                result14_5,
-                                result14_6,
-                                result14_7,
-                                result14_8,
-                                result14_9,
-                                result14_10,
-                                result14_11,
-                                result14_12,
-                            );
-                        })
-                    }
-                }
-                #[doc(hidden)]
-                #[allow(non_snake_case)]
-                pub unsafe fn __callback_validate(
-                    event0: u32,
-                    event1: u32,
-                    event2: u32,
-                ) -> u32 {
-                    unsafe {
-                        wit_bindgen::rt::async_support::callback(event0, event1, event2)
-                    }
-                }
-                #[doc(hidden)]
-                #[allow(non_snake_case, unused_unsafe)]
-                pub unsafe fn _export_verify_cabi<T_: Guest>(
-                    arg0: i64,
-                    arg1: i32,
-                ) -> i32 {
-                    unsafe {
-                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        wit_bindgen::rt::async_support::start_task(async move {
-                            let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let mut cleanup_list = _rt::Vec::new();
-                            let result0 = &{
-                                T_::verify(
-                                        arg0 as u64,
-                                        wit_bindgen::rt::async_support::StreamReader::new(
-                                            arg1 as u32,
-                                            &<u8 as super::super::super::super::wit_stream::StreamPayload>::VTABLE,
-                                        ),
-                                    )
-                                    .await
-                            };
-                            let (
-                                result13_0,
-                                result13_1,
-                                result13_2,
-                                result13_3,
-                                result13_4,
-                                result13_5,
-                                result13_6,
-                                result13_7,
-                                result13_8,
-                                result13_9,
-                                result13_10,
-                                result13_11,
-                                result13_12,
-                            ) = match result0 {
-                                Verdict::Valid(e) => {
-                                    let Report {
-                                        digest: digest1,
-                                        sameness: sameness1,
-                                        bytes: bytes1,
-                                        counts: counts1,
-                                        warnings: warnings1,
-                                        manifest: manifest1,
-                                    } = e;
-                                    let vec2 = digest1;
-                                    let ptr2 = vec2.as_ptr().cast::<u8>();
-                                    let len2 = vec2.len();
-                                    let vec3 = sameness1;
-                                    let ptr3 = vec3.as_ptr().cast::<u8>();
-                                    let len3 = vec3.len();
-                                    let vec6 = counts1;
-                                    let len6 = vec6.len();
-                                    let layout6 = _rt::alloc::Layout::from_size_align(
-                                            vec6.len() * (8 + 2 * ::core::mem::size_of::<*const u8>()),
-                                            8,
-                                        )
-                                        .unwrap();
-                                    let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(
-                                        layout6,
-                                    );
-                                    cleanup_list.extend(_cleanup6);
-                                    for (i, e) in vec6.into_iter().enumerate() {
-                                        let base = result6
-                                            .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
-                                        {
-                                            let (t4_0, t4_1) = e;
-                                            let vec5 = t4_0;
-                                            let ptr5 = vec5.as_ptr().cast::<u8>();
-                                            let len5 = vec5.len();
-                                            *base
-                                                .add(::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>() = len5;
-                                            *base.add(0).cast::<*mut u8>() = ptr5.cast_mut();
-                                            *base
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<i64>() = _rt::as_i64(t4_1);
-                                        }
-                                    }
-                                    let vec8 = warnings1;
-                                    let len8 = vec8.len();
-                                    let layout8 = _rt::alloc::Layout::from_size_align(
-                                            vec8.len() * (2 * ::core::mem::size_of::<*const u8>()),
-                                            ::core::mem::size_of::<*const u8>(),
-                                        )
-                                        .unwrap();
-                                    let (result8, _cleanup8) = wit_bindgen::rt::Cleanup::new(
-                                        layout8,
-                                    );
-                                    cleanup_list.extend(_cleanup8);
-                                    for (i, e) in vec8.into_iter().enumerate() {
-                                        let base = result8
-                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                        {
-                                            let vec7 = e;
-                                            let ptr7 = vec7.as_ptr().cast::<u8>();
-                                            let len7 = vec7.len();
-                                            *base
-                                                .add(::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>() = len7;
-                                            *base.add(0).cast::<*mut u8>() = ptr7.cast_mut();
-                                        }
-                                    }
-                                    let (result10_0, result10_1, result10_2) = match manifest1 {
+                                    let (result15_0, result15_1, result15_2) = match manifest6 {
                                         Some(e) => {
-                                            let vec9 = e;
-                                            let ptr9 = vec9.as_ptr().cast::<u8>();
-                                            let len9 = vec9.len();
-                                            (1i32, ptr9.cast_mut(), len9)
+                                            let vec14 = e;
+                                            let ptr14 = vec14.as_ptr().cast::<u8>();
+                                            let len14 = vec14.len();
+                                            (1i32, ptr14.cast_mut(), len14)
+                                        }
+                                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                                    };
+                                    let (result17_0, result17_1, result17_2) = match particulars6 {
+                                        Some(e) => {
+                                            let vec16 = e;
+                                            let ptr16 = vec16.as_ptr().cast::<u8>();
+                                            let len16 = vec16.len();
+                                            (1i32, ptr16.cast_mut(), len16)
                                         }
                                         None => (0i32, ::core::ptr::null_mut(), 0usize),
                                     };
                                     (
                                         0i32,
-                                        ptr2.cast_mut(),
-                                        len2,
-                                        ptr3.cast_mut(),
-                                        len3,
-                                        _rt::as_i64(bytes1),
-                                        result6,
-                                        len6,
-                                        result8,
+                                        ptr7.cast_mut(),
+                                        len7,
+                                        ptr8.cast_mut(),
                                         len8,
-                                        result10_0,
-                                        result10_1,
-                                        result10_2,
+                                        _rt::as_i64(bytes6),
+                                        result11,
+                                        len11,
+                                        result13,
+                                        len13,
+                                        result15_0,
+                                        result15_1,
+                                        result15_2,
+                                        result17_0,
+                                        result17_1,
+                                        result17_2,
                                     )
                                 }
                                 Verdict::Invalid(e) => {
-                                    let vec12 = e;
-                                    let len12 = vec12.len();
-                                    let layout12 = _rt::alloc::Layout::from_size_align(
-                                            vec12.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                    let vec19 = e;
+                                    let len19 = vec19.len();
+                                    let layout19 = _rt::alloc::Layout::from_size_align(
+                                            vec19.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                             ::core::mem::size_of::<*const u8>(),
                                         )
                                         .unwrap();
-                                    let (result12, _cleanup12) = wit_bindgen::rt::Cleanup::new(
-                                        layout12,
+                                    let (result19, _cleanup19) = wit_bindgen::rt::Cleanup::new(
+                                        layout19,
                                     );
-                                    cleanup_list.extend(_cleanup12);
-                                    for (i, e) in vec12.into_iter().enumerate() {
-                                        let base = result12
+                                    cleanup_list.extend(_cleanup19);
+                                    for (i, e) in vec19.into_iter().enumerate() {
+                                        let base = result19
                                             .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                         {
-                                            let vec11 = e;
-                                            let ptr11 = vec11.as_ptr().cast::<u8>();
-                                            let len11 = vec11.len();
+                                            let vec18 = e;
+                                            let ptr18 = vec18.as_ptr().cast::<u8>();
+                                            let len18 = vec18.len();
                                             *base
                                                 .add(::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>() = len11;
-                                            *base.add(0).cast::<*mut u8>() = ptr11.cast_mut();
+                                                .cast::<usize>() = len18;
+                                            *base.add(0).cast::<*mut u8>() = ptr18.cast_mut();
                                         }
                                     }
                                     (
                                         1i32,
-                                        result12,
-                                        len12,
+                                        result19,
+                                        len19,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i64,
                                         ::core::ptr::null_mut(),
                                         0usize,
+                                        ::core::ptr::null_mut(),
+                                        0usize,
+                                        0i32,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -766,7 +935,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]verify"]
-                                fn wit_import14(
+                                fn wit_import21(
                                     _: i32,
                                     _: *mut u8,
                                     _: usize,
@@ -780,10 +949,13 @@ pub mod exports {
                                     _: i32,
                                     _: *mut u8,
                                     _: usize,
+                                    _: i32,
+                                    _: *mut u8,
+                                    _: usize,
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import14(
+                            unsafe extern "C" fn wit_import21(
                                 _: i32,
                                 _: *mut u8,
                                 _: usize,
@@ -797,24 +969,30 @@ pub mod exports {
                                 _: i32,
                                 _: *mut u8,
                                 _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
                             ) {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import14(
-                                result13_0,
-                                result13_1,
-                                result13_2,
-                                result13_3,
-                                result13_4,
-                                result13_5,
-                                result13_6,
-                                result13_7,
-                                result13_8,
-                                result13_9,
-                                result13_10,
-                                result13_11,
-                                result13_12,
+                            wit_import21(
+                                result20_0,
+                                result20_1,
+                                result20_2,
+                                result20_3,
+                                result20_4,
+                                result20_5,
+                                result20_6,
+                                result20_7,
+                                result20_8,
+                                result20_9,
+                                result20_10,
+                                result20_11,
+                                result20_12,
+                                result20_13,
+                                result20_14,
+                                result20_15,
                             );
                         })
                     }
@@ -839,11 +1017,13 @@ pub mod exports {
                         format: ConfigFormat,
                         schema: ::core::option::Option<_rt::String>,
                     ) -> Verdict;
-                    /// A snapshot file: verified, opened and validated.
+                    /// A snapshot file: verified against the trusted keys, opened and validated. An encrypted one needs its payload's key.
                     #[allow(async_fn_in_trait)]
                     async fn verify(
                         size: u64,
                         body: wit_bindgen::rt::async_support::StreamReader<u8>,
+                        trusted_keys: _rt::Vec<_rt::String>,
+                        payload_key: ::core::option::Option<_rt::Vec<u8>>,
                     ) -> Verdict;
                 }
                 #[doc(hidden)]
@@ -862,9 +1042,11 @@ pub mod exports {
                         __callback_validate(event0, event1, event2) } } #[unsafe
                         (export_name =
                         "[async-lift]holdover:policy/inspecting@0.1.0#verify")] unsafe
-                        extern "C" fn export_verify(arg0 : i64, arg1 : i32,) -> i32 {
-                        unsafe { $($path_to_types)*:: _export_verify_cabi::<$ty > (arg0,
-                        arg1) } } #[unsafe (export_name =
+                        extern "C" fn export_verify(arg0 : i64, arg1 : i32, arg2 : * mut
+                        u8, arg3 : usize, arg4 : i32, arg5 : * mut u8, arg6 : usize,) ->
+                        i32 { unsafe { $($path_to_types)*:: _export_verify_cabi::<$ty >
+                        (arg0, arg1, arg2, arg3, arg4, arg5, arg6) } } #[unsafe
+                        (export_name =
                         "[callback][async-lift]holdover:policy/inspecting@0.1.0#verify")]
                         unsafe extern "C" fn _callback_verify(event0 : u32, event1 : u32,
                         event2 : u32) -> u32 { unsafe { $($path_to_types)*::
@@ -983,6 +1165,15 @@ mod _rt {
         }
     }
     pub use alloc_crate::alloc;
+    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
+        if size == 0 {
+            return;
+        }
+        unsafe {
+            let layout = alloc::Layout::from_size_align_unchecked(size, align);
+            alloc::dealloc(ptr, layout);
+        }
+    }
     extern crate alloc as alloc_crate;
 }
 pub mod wit_stream {
@@ -1097,30 +1288,34 @@ macro_rules! __export_inspector_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:inspector:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 991] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1235] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdf\x06\x01A\x02\x01\
-A\x05\x01B\x17\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3\x08\x01A\x02\x01\
+A\x05\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08\
 document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07\
 storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
-on-refusal\x03\0\x0a\x01m\x01\x05exact\x04\0\x0cversion-rule\x03\0\x0c\x01k\x05\x01\
-r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x0e\x04\0\x07serving\x03\
-\0\x0f\x01ps\x01r\x0d\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-r\
-ule\x0d\x04nodes\x06import\x7f\x08storages\x11\x0aon-refusal\x0b\x07give-up\x03\x12\
-first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-warn\x03\x04\
-\0\x08settings\x03\0\x12\x01k\x10\x01r\x05\x08settings\x13\x07serving\x14\x09con\
-nected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x15\x03\0\x1bholdove\
-r:policy/types@0.1.0\x05\0\x02\x03\0\0\x0dconfig-format\x01B\x0f\x02\x03\x02\x01\
-\x01\x04\0\x0dconfig-format\x03\0\0\x01o\x02sw\x01p\x02\x01ps\x01ks\x01r\x06\x06\
-digests\x08samenesss\x05bytesw\x06counts\x03\x08warnings\x04\x08manifest\x05\x04\
-\0\x06report\x03\0\x06\x01q\x02\x05valid\x01\x07\0\x07invalid\x01\x04\0\x04\0\x07\
-verdict\x03\0\x08\x01f\x01}\x01C\x04\x04sizew\x04body\x0a\x06format\x01\x06schem\
-a\x05\0\x09\x04\0\x08validate\x01\x0b\x01C\x02\x04sizew\x04body\x0a\0\x09\x04\0\x06\
-verify\x01\x0c\x04\0\x20holdover:policy/inspecting@0.1.0\x05\x02\x04\0\x1fholdov\
-er:policy/inspector@0.1.0\x04\0\x0b\x0f\x01\0\x09inspector\x03\0\0\0G\x09produce\
-rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.\
-61.1";
+on-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\
+\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06\
+digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07serving\x03\0\x11\x01\
+ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
+ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refusal\x0b\x07give-up\
+\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-wa\
+rn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0ctrusted-keys\x13\
+\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emi\
+n-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08settings\x03\0\x16\
+\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\x7f\x08stopping\x7f\
+\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:policy/types@0.1.0\x05\0\
+\x02\x03\0\0\x0dconfig-format\x01B\x11\x02\x03\x02\x01\x01\x04\0\x0dconfig-forma\
+t\x03\0\0\x01o\x02sw\x01p\x02\x01ps\x01ks\x01r\x07\x06digests\x08samenesss\x05by\
+tesw\x06counts\x03\x08warnings\x04\x08manifest\x05\x0bparticulars\x05\x04\0\x06r\
+eport\x03\0\x06\x01q\x02\x05valid\x01\x07\0\x07invalid\x01\x04\0\x04\0\x07verdic\
+t\x03\0\x08\x01f\x01}\x01C\x04\x04sizew\x04body\x0a\x06format\x01\x06schema\x05\0\
+\x09\x04\0\x08validate\x01\x0b\x01p}\x01k\x0c\x01C\x04\x04sizew\x04body\x0a\x0ct\
+rusted-keys\x04\x0bpayload-key\x0d\0\x09\x04\0\x06verify\x01\x0e\x04\0\x20holdov\
+er:policy/inspecting@0.1.0\x05\x02\x04\0\x1fholdover:policy/inspector@0.1.0\x04\0\
+\x0b\x0f\x01\0\x09inspector\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dw\
+it-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1133,23 +1328,26 @@ pub use __export_inspector_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 777] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe9\x04\x01A\x02\x01\
-A\x02\x01B\x17\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 975] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xaf\x06\x01A\x02\x01\
+A\x02\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08\
 document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07\
 storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
-on-refusal\x03\0\x0a\x01m\x01\x05exact\x04\0\x0cversion-rule\x03\0\x0c\x01k\x05\x01\
-r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x0e\x04\0\x07serving\x03\
-\0\x0f\x01ps\x01r\x0d\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-r\
-ule\x0d\x04nodes\x06import\x7f\x08storages\x11\x0aon-refusal\x0b\x07give-up\x03\x12\
-first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-warn\x03\x04\
-\0\x08settings\x03\0\x12\x01k\x10\x01r\x05\x08settings\x13\x07serving\x14\x09con\
-nected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x15\x03\0\x1bholdove\
-r:policy/types@0.1.0\x05\0\x04\0?holdover:policy/inspector-with-all-of-its-expor\
-ts-removed@0.1.0\x04\0\x0b/\x01\0)inspector-with-all-of-its-exports-removed\x03\0\
-\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bi\
-ndgen-rust\x060.61.1";
+on-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\
+\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06\
+digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07serving\x03\0\x11\x01\
+ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
+ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refusal\x0b\x07give-up\
+\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-wa\
+rn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0ctrusted-keys\x13\
+\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emi\
+n-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08settings\x03\0\x16\
+\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\x7f\x08stopping\x7f\
+\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:policy/types@0.1.0\x05\0\
+\x04\0?holdover:policy/inspector-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
+/\x01\0)inspector-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -1,15 +1,19 @@
 //! Import and export, and the storages that they need. Whether a storage's URL can be used is asked of its adapter's judge.
 
+use std::path::PathBuf;
+
 use super::super::environment::Environment;
 use super::super::problem::Problem;
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::url::{self, parse_http};
-use super::super::{Export, Judges};
+use super::super::{Export, Judges, S3Addressing};
 
 pub struct Fallback {
     pub import: bool,
     pub storages: Vec<String>,
+    pub s3_addressing: S3Addressing,
+    pub shared_fetch_dir: Option<PathBuf>,
     pub export: Option<Export>,
 }
 
@@ -19,6 +23,8 @@ pub fn fallback(reading: &mut Reading<'_>, environment: &Environment, judges: &J
     let export = reading.switch(Name::FallbackExport);
     let storages = storages(reading, environment, judges);
     let s3_config = reading.parsed(Name::FallbackS3Config, |text| s3_config(text, judges));
+    let s3_addressing = reading.choice(Name::S3Addressing, &S3_ADDRESSINGS);
+    let shared_fetch_dir = reading.parsed(Name::SharedFetchDir, absolute);
     let (import, export) = (import?, export?);
     if !reading.is_given(Name::FallbackStorage) {
         for (name, on) in [(Name::FallbackImport, import), (Name::FallbackExport, export)] {
@@ -34,8 +40,22 @@ pub fn fallback(reading: &mut Reading<'_>, environment: &Environment, judges: &J
     if !export && !import {
         reading.idle(Name::FallbackStorage, "cluster_fallback_config_import and cluster_fallback_config_export are off");
     }
-    let s3_config = s3_config?;
-    Some(Fallback { import, storages: storages?, export: export.then_some(Export { s3_config }) })
+    if !import {
+        reading.idle(Name::SharedFetchDir, "cluster_fallback_config_import is off");
+    }
+    let export = export.then_some(Export { s3_config: s3_config? });
+    Some(Fallback { import, storages: storages?, s3_addressing: s3_addressing?, shared_fetch_dir: shared_fetch_dir?, export })
+}
+
+const S3_ADDRESSINGS: [(&str, S3Addressing); 3] =
+    [("auto", S3Addressing::Auto), ("path", S3Addressing::Path), ("virtual", S3Addressing::Virtual)];
+
+/// Nodes that are started in several places mean one folder.
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    match text.starts_with('/') {
+        true => Ok(PathBuf::from(text)),
+        false => Err("write the folder's whole path, beginning with /".to_owned()),
+    }
 }
 
 fn storages(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<'_>) -> Option<Vec<String>> {

@@ -61,7 +61,7 @@ async fn the_head_of_another_cluster_is_named_with_both_clusters() {
     let spec = site.importer("new-node", &damaged.away).with_builtin_gateway().unwrap().set("holdover_cluster", "blue");
     let mut node = Node::spawn(&spec).unwrap();
     let why_not = format!(
-        "storage {storage}: it is of cluster '{CLUSTER}', and holdover_cluster is 'blue': set holdover_cluster or the storage's prefix"
+        "storage {storage}: its head is not used: it is of cluster '{CLUSTER}', and holdover_cluster is 'blue': set holdover_cluster or the storage's prefix"
     );
     says(&mut node, &["No configuration anywhere. Tried: ", &why_not, ". The next climb is in "]).await;
 

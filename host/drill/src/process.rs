@@ -4,12 +4,16 @@
 //! proxy variables reaches it, and it is killed when its [`Node`] is dropped. However it is ended, what it wrote is held against
 //! the secrets it was given (all-04). Knows no story.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -128,7 +132,7 @@ impl Node {
         let folder = spec.folder.clone();
         fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let config = folder.join("holdover.conf");
-        fs::write(&config, spec.settings_file()).with_context(|| format!("cannot write {}", config.display()))?;
+        write_private(&config, &spec.settings_file()).with_context(|| format!("cannot write {}", config.display()))?;
         let log = File::options().create(true).append(true).open(folder.join("log"))?;
 
         let mut command = Command::new(&spec.exe);
@@ -238,10 +242,22 @@ impl Node {
     }
 }
 
-/// A loopback address whose port was free a moment ago.
+/// A loopback address whose port was free a moment ago, and that this process gave to nobody yet.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?)
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port on 127.0.0.1")?;
+        let address = listener.local_addr()?;
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address.port()) {
+            return Ok(address);
+        }
+    }
+}
+
+/// Settings may hold secrets, and a node refuses to read them where everybody may.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 fn is_foreign(name: &OsStr) -> bool {

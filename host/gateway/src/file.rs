@@ -8,6 +8,7 @@
 //! The file is complete at every moment, and nobody but its owner reads it. A reload that was begun and not finished, because
 //! the process died, is owed: a mark beside the file says so, and the next apply reloads though the file is already right.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -26,6 +27,8 @@ use tokio::sync::Mutex;
 const RELOAD_LIMIT: Duration = Duration::from_secs(10);
 /// How much of what a failed reload wrote is passed on.
 const STDERR_TAIL_BYTES: usize = 512;
+/// A shorter piece of a configuration may stand in any sentence.
+const QUOTE_BYTES_MIN: usize = 6;
 
 pub struct FileGateway {
     place: Arc<Place>,
@@ -74,6 +77,7 @@ impl Gateway for FileGateway {
 impl Place {
     async fn apply(self: Arc<Self>, bytes: Bytes) -> Result<(), NotApplied> {
         let _one_at_a_time = self.applying.lock().await;
+        let config = bytes.clone();
         let previous = self.off_thread("read", |place| read(&place.path)).await?;
         let same = previous.as_deref() == Some(&*bytes);
         if same && !self.off_thread("look beside", |place| place.owed_mark().try_exists()).await? {
@@ -88,7 +92,13 @@ impl Place {
         })
         .await?;
         let Some(command) = &self.reload else { return Ok(()) };
-        let reloaded = run(command, self.reload_limit).await;
+        let reloaded = match run(command, self.reload_limit).await {
+            Err(NotReloaded::Refused(why)) => {
+                let quoted = config;
+                Err(NotReloaded::Refused(self.off_thread("read", move |_| Ok(without_quotes(&why, &quoted))).await?))
+            }
+            other => other,
+        };
         let failed = reloaded.is_err();
         self.off_thread("restore", move |place| {
             match previous {
@@ -177,6 +187,28 @@ async fn run(command: &str, limit: Duration) -> Result<(), NotReloaded> {
         Ok(Err(error)) => Err(NotReloaded::Failed(format!("could not be waited for: {error}"))),
         Err(_) => Err(NotReloaded::Failed(format!("did not end within {} s", limit.as_secs_f32()))),
     }
+}
+
+/// A proxy may print what it does not like, and a configuration counts as secret (all-04): what it quotes of it is left out.
+fn without_quotes(said: &str, config: &[u8]) -> String {
+    let said = said.as_bytes();
+    let windows: HashSet<&[u8]> = said.windows(QUOTE_BYTES_MIN).collect();
+    let quoted: HashSet<&[u8]> = config.windows(QUOTE_BYTES_MIN).filter(|window| windows.contains(window)).collect();
+    let mut told = Vec::new();
+    let mut quoted_until = 0;
+    for (at, byte) in said.iter().enumerate() {
+        let here = said.get(at..at + QUOTE_BYTES_MIN);
+        if here.is_some_and(|here| quoted.contains(here)) {
+            if at >= quoted_until {
+                told.extend("…".as_bytes());
+            }
+            quoted_until = at + QUOTE_BYTES_MIN;
+        }
+        if at >= quoted_until {
+            told.push(*byte);
+        }
+    }
+    String::from_utf8_lossy(&told).into_owned()
 }
 
 /// The last bytes of a stream of any length.

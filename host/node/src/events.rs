@@ -17,6 +17,7 @@ const RUNGS_MAX: usize = 64;
 /// The host's own entries; the policy's names stand in [`Name::ALL`].
 const EPISODE_LOST: &str = "episode-lost";
 const SESSION_LOST: &str = "session-lost";
+const REASONS_MAX: usize = 256;
 const STATE_NOT_KEPT: &str = "state-not-kept";
 
 pub const CONTROL_PLANE: &str = "control-plane";
@@ -31,6 +32,8 @@ pub struct Journal {
 struct Pages {
     entries: VecDeque<Entry>,
     counts: BTreeMap<&'static str, u64>,
+    /// By name and reason, of the events that have one.
+    reasons: BTreeMap<(&'static str, String), u64>,
     failures: BTreeMap<String, Failure>,
 }
 
@@ -55,11 +58,16 @@ impl Journal {
         // Every name from the start: a rate over a counter that begins with its first event misses that event.
         let own = [EPISODE_LOST, SESSION_LOST, STATE_NOT_KEPT];
         let counts = Name::ALL.iter().map(|name| name.as_str()).chain(own).map(|name| (name, 0)).collect();
-        Self { clock, pages: Mutex::new(Pages { entries: VecDeque::new(), counts, failures: BTreeMap::new() }) }
+        Self { clock, pages: Mutex::new(Pages { entries: VecDeque::new(), counts, reasons: BTreeMap::new(), failures: BTreeMap::new() }) }
     }
 
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.pages().counts.clone()
+    }
+
+    /// How often each decision had which reason.
+    pub fn reasons(&self) -> BTreeMap<(&'static str, String), u64> {
+        self.pages().reasons.clone()
     }
 
     /// The oldest first.
@@ -104,6 +112,13 @@ impl Journal {
             }
         }
         *pages.counts.entry(name).or_default() += 1;
+        if let Some(reason) = entry.fields.get("reason") {
+            let key = (name, reason.clone());
+            // A policy of somebody else's may give a reason of its own each time.
+            if pages.reasons.len() < REASONS_MAX || pages.reasons.contains_key(&key) {
+                *pages.reasons.entry(key).or_default() += 1;
+            }
+        }
         pages.entries.push_back(entry);
         if pages.entries.len() > ENTRIES_MAX {
             pages.entries.pop_front();

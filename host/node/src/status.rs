@@ -203,7 +203,7 @@ impl Status {
 
     /// In Prometheus' text format.
     pub fn metrics(&self) -> String {
-        metrics::text(&self.report(), self.ready().is_ok(), &self.journal.counts())
+        metrics::text(&self.report(), self.ready().is_ok(), &self.journal.counts(), &self.journal.reasons())
     }
 
     fn sheet(&self) -> MutexGuard<'_, Sheet> {

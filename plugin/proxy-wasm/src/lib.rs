@@ -12,6 +12,9 @@
 //! the VM is made anew and takes it again (boot-15). And the gate that opens a snapshot a second time (host-01) is no second judge: it
 //! stands in the same memory as the policy.
 //!
+//! Signatures are checked, with the `trusted_keys` of the filter's configuration. Nothing that is encrypted can be opened: a filter has no
+//! place for a private key. Nothing remembers how far this node has come (boot-07): every VM is a new node.
+//!
 //! Not built here: one bootstrap VM that fetches for all and shares its table, pausing requests until there is one, objects beyond
 //! Envoy's buffer (32 MiB unless `http.async_response_buffer_limit` says more), and upstreams that speak TLS or HTTP/2, whose requests
 //! are answered 503. Timeouts and retries of a service are those of Envoy's own route.

@@ -89,13 +89,11 @@ fn only_for_an_importer(arguments: &CheckArguments) -> Result<(), Failure> {
 
 async fn look(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match wire::readers(settings, environment).await {
-        Ok(readers) => {
-            for reader in &readers {
-                findings.push(storage(&**reader, &settings.policy.trusted).await);
-            }
-        }
-        Err(failure) => findings.push(Finding::failed("storage", failure.sentence, failure.exit)),
+    for url in &settings.storages {
+        findings.push(match wire::reader(url, Some(settings), environment).await {
+            Ok(reader) => storage(&*reader, &settings.policy.trusted).await,
+            Err(failure) => Finding::failed("storage", failure.sentence, failure.exit),
+        });
     }
     findings.push(cache(&settings.cache_dir));
     if let Some(schema) = &settings.schema {
@@ -108,7 +106,7 @@ async fn look(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     if let Some(bundle) = &settings.bundle {
         findings.push(self::bundle(bundle, &settings.policy.trusted).await);
     }
-    findings.push(match wire::try_policy(settings, environment).await {
+    findings.push(match wire::try_policy(settings).await {
         Ok(ready_ms) => Finding::ok("policy", format!("compiles and links in {ready_ms:.0} ms")),
         Err(failure) => Finding::failed("policy", failure.sentence, failure.exit),
     });

@@ -5,11 +5,20 @@ use std::fmt::Write;
 
 use super::StatusReport;
 
-pub(super) fn text(report: &StatusReport, ready: bool, counts: &BTreeMap<&'static str, u64>) -> String {
+pub(super) fn text(
+    report: &StatusReport,
+    ready: bool,
+    counts: &BTreeMap<&'static str, u64>,
+    reasons: &BTreeMap<(&'static str, String), u64>,
+) -> String {
     let mut text = String::new();
     family(&mut text, "holdover_events_total", "counter", "Decisions of the policy, by name.");
     for (name, count) in counts {
         line(&mut text, "holdover_events_total", &[("name", name)], *count as f64);
+    }
+    family(&mut text, "holdover_reasons_total", "counter", "Decisions that say why, by name and reason.");
+    for ((name, reason), count) in reasons {
+        line(&mut text, "holdover_reasons_total", &[("name", name), ("reason", reason)], *count as f64);
     }
     family(&mut text, "holdover_ready", "gauge", "1 once a configuration was applied.");
     line(&mut text, "holdover_ready", &[], f64::from(u8::from(ready)));

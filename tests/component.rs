@@ -13,6 +13,8 @@ mod control_plane;
 mod export;
 #[path = "component/export_node.rs"]
 mod export_node;
+#[path = "component/export_sealed.rs"]
+mod export_sealed;
 #[path = "component/kept.rs"]
 mod kept;
 #[path = "component/ladder.rs"]

@@ -220,9 +220,9 @@ impl<'a, C: Importing> Ladder<'a, C> {
         let first = offer.storages.first().copied().unwrap_or_default();
         let rung = format!("{} generation {}", settings.storage_name(first), offer.entry.position());
         if let Err(skipped) = self.admit(offer, memory) {
-            match skipped {
-                Skipped::Quarantined(_) => self.quarantined(&rung, &skipped),
-                _ => self.skipped(&rung, &skipped),
+            match matches!(skipped, Skipped::Quarantined(_)) {
+                true => self.quarantined(&rung, &skipped),
+                false => self.skipped(&rung, &skipped),
             }
             return None;
         }

@@ -248,25 +248,23 @@ fn offers(settings: &Settings, found: &[Found], answers: &mut Vec<Answer>) -> Ve
 }
 
 fn of_version(found: &[Found], version: &GatewayVersion) -> Vec<Offer> {
-    let views = || found.iter().filter_map(|found| Some((found, found.head.views.get(version)?)));
-    let Some((leading, view)) = views().max_by_key(|(found, _)| (found.head.position(), found.head.confirmed_at)) else {
+    let views: Vec<(&Found, &View)> = found.iter().filter_map(|found| Some((found, found.head.views.get(version)?))).collect();
+    let Some((leading, view)) = views.iter().max_by_key(|(found, _)| (found.head.position(), found.head.confirmed_at)) else {
         return Vec::new();
     };
-    let mut offers: Vec<Offer> = view.offered().map(|entry| Offer::new(leading.storage, &leading.head, version, entry)).collect();
-    for offer in &mut offers {
-        offer.pinned = Some(offer.entry.position()) == view.pinned;
-        offer.storages = holders(&views().collect::<Vec<_>>(), &offer.entry);
-    }
+    let offer = |from: &Found, entry: &Entry| Offer {
+        storages: holders(&views, entry),
+        pinned: Some(entry.position()) == view.pinned,
+        ..Offer::new(from.storage, &from.head, version, entry)
+    };
+    let mut offers: Vec<Offer> = view.offered().map(|entry| offer(leading, entry)).collect();
     // What the leading head has let go of may still stand elsewhere: behind everything else.
     let mut elsewhere: Vec<Offer> = Vec::new();
-    for (found, other) in views() {
+    for (found, other) in &views {
         for entry in other.offered().filter(|entry| Some(entry.position()) <= view.good) {
-            if offers.iter().chain(&elsewhere).any(|offer| offer.entry.file_digest == entry.file_digest) {
-                continue;
+            if !offers.iter().chain(&elsewhere).any(|offer| offer.entry.file_digest == entry.file_digest) {
+                elsewhere.push(offer(found, entry));
             }
-            let mut offer = Offer::new(found.storage, &found.head, version, entry);
-            offer.storages = holders(&views().collect::<Vec<_>>(), entry);
-            elsewhere.push(offer);
         }
     }
     elsewhere.sort_by_key(|offer| std::cmp::Reverse(offer.entry.position()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdover_plugin::model::Position;
-use holdover_plugin::policy::{ExportOutcome, Facts};
+use holdover_plugin::policy::{ExportOutcome, Facts, Settings};
 use holdover_plugin::snapshot::head::{Entry, Head};
 use holdover_plugin::snapshot::keys;
 use holdover_ports::{Config, EpisodeLost, Random};
@@ -21,6 +21,7 @@ pub struct ExportNode<'w> {
     world: &'w World,
     exporting: Exporting,
     stage: Stage,
+    told: fn(Settings) -> Settings,
     process: u64,
     pub connected: bool,
     pub state: Vec<u8>,
@@ -34,13 +35,19 @@ pub struct ExportNode<'w> {
 impl<'w> ExportNode<'w> {
     /// A process begins; `state` is what an earlier one left behind.
     pub fn start(stage: &Stage, world: &'w World, state: Vec<u8>) -> Self {
+        Self { state, ..Self::start_with(stage, world, |settings| settings) }
+    }
+
+    /// A process begins, with other settings than the world's.
+    pub fn start_with(stage: &Stage, world: &'w World, told: fn(Settings) -> Settings) -> Self {
         Self {
             world,
             exporting: Exporting::of(stage.core, world),
             stage: stage.clone(),
+            told,
             process: world.random.random(),
             connected: true,
-            state,
+            state: Vec::new(),
             held: None,
             published: None,
             pending: None,
@@ -72,7 +79,7 @@ impl<'w> ExportNode<'w> {
     }
 
     fn facts(&self) -> Facts {
-        let settings = self.stage.settings(self.world);
+        let settings = (self.told)(self.stage.settings(self.world));
         Facts { settings, serving: None, connected: self.connected, stopping: false, process: self.process }
     }
 

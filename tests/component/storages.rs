@@ -5,12 +5,12 @@ use std::time::Duration;
 use holdover_plugin::model::Lineage;
 use holdover_plugin::policy::{Origin, Settings, Standing};
 use holdover_plugin::snapshot::keys;
-use holdover_ports::{Name, Severity, Slot};
+use holdover_ports::{Name, Severity, Slot, StorageFailureKind};
 use holdover_tests::virtual_world::keys::signing_key;
-use holdover_tests::virtual_world::{Published, World, documents, lineage};
+use holdover_tests::virtual_world::{Act, Published, World, documents, lineage};
 
 use crate::node::{Stage, VERSION};
-use crate::rules::rule;
+use crate::rules::{cases, rule};
 
 const KONG_PLACE: &str = "3.9.1/config.json";
 
@@ -60,6 +60,21 @@ async fn export_13_a_node_with_keys_or_a_mark_refuses_what_nobody_sealed(stage: 
     marked.storage().lose(keys::HEAD);
     marked.storage().hold(KONG_PLACE, plain);
     refuses(&marked).await;
+}
+
+cases! {
+    boot_05_a_storage_that_asks_for_a_pause_gets_it,
+}
+
+async fn boot_05_a_storage_that_asks_for_a_pause_gets_it(stage: Stage) {
+    let world = World::new(1);
+    let pause = Duration::from_secs(90);
+    world.storage().is_down(StorageFailureKind::SlowDown);
+    world.storage().asks_for(pause);
+    let mut node = stage.start(&world).await;
+    node.run_for(Duration::from_secs(3600)).await;
+    let climbs = world.trace.times(Act::is_get);
+    assert!(climbs.len() > 20 && climbs.windows(2).all(|pair| pair[1] - pair[0] >= pause), "{climbs:?}");
 }
 
 rule! { export_15, "export-15":

@@ -26,6 +26,8 @@ struct Inner {
     writes: u64,
     /// Every request fails so.
     down: Option<StorageFailureKind>,
+    /// How long it asks to be left alone, whenever it fails.
+    pause: Option<Duration>,
     latency: Duration,
     /// What its clock shows, when it tells.
     date: Option<UnixMs>,
@@ -70,6 +72,10 @@ impl VirtualStorage {
         self.inner().down = Some(kind);
     }
 
+    pub fn asks_for(&self, pause: Duration) {
+        self.inner().pause = Some(pause);
+    }
+
     pub fn is_back(&self) {
         self.inner().down = None;
     }
@@ -104,8 +110,12 @@ impl VirtualStorage {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        match self.inner().down {
-            Some(kind) => Err(self.failure(kind, key)),
+        let (down, retry_after) = {
+            let inner = self.inner();
+            (inner.down, inner.pause)
+        };
+        match down {
+            Some(kind) => Err(StorageFailure { retry_after, ..self.failure(kind, key) }),
             None => Ok(()),
         }
     }

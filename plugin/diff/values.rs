@@ -11,12 +11,18 @@ const SHOWN: [(&str, &[&str]); 4] = [
     ("plugins", &["name", "enabled"]),
 ];
 
+/// Of these a text is a mistake, and may be anything.
+const COUNTED: [&str; 6] = ["priority", "regex_priority", "strip_path", "port", "weight", "enabled"];
+
 const VALUE_CHARS_MAX: usize = 200;
 
 /// The values of both sides. `None`: they are not for showing.
 pub fn shown(kind: &str, field: &str, from: &Node<'_>, to: &Node<'_>) -> Option<(String, String)> {
     let (_, fields) = SHOWN.iter().find(|(shown, _)| *shown == kind)?;
     if !fields.contains(&field) {
+        return None;
+    }
+    if COUNTED.contains(&field) && [from, to].iter().any(|value| matches!(value, Node::String(_))) {
         return None;
     }
     written(kind, from).zip(written(kind, to))

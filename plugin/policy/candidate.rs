@@ -62,6 +62,11 @@ pub enum Skipped {
         producer: Lineage,
         consumer: Lineage,
     },
+    /// The storages tell several stories, and this node knows none of them (export-15).
+    SeveralLineages {
+        lineage: Lineage,
+        others: Vec<Lineage>,
+    },
     /// Older than what this node has applied (boot-07).
     BelowMark {
         position: Position,
@@ -358,6 +363,7 @@ impl Skipped {
             | Self::ForeignCluster { .. }
             | Self::ForeignFormat { .. }
             | Self::ForeignLineage { .. }
+            | Self::SeveralLineages { .. }
             | Self::BelowMark { .. }
             | Self::BelowFloor { .. }
             | Self::Version { .. }
@@ -384,6 +390,7 @@ impl Skipped {
             Self::ForeignCluster { .. } => "foreign-cluster",
             Self::ForeignFormat { .. } => "foreign-format",
             Self::ForeignLineage { .. } => "foreign-lineage",
+            Self::SeveralLineages { .. } => "several-lineages",
             Self::BelowMark { .. } => "below-mark",
             Self::BelowFloor { .. } => "below-floor",
             Self::Version { .. } => "version",
@@ -420,6 +427,15 @@ impl fmt::Display for Skipped {
                     f,
                     "it is of lineage {producer}, and this node belongs to {consumer}: if the storage was begun anew, set \
                      holdover_accept_lineage = {producer}"
+                )
+            }
+            Self::SeveralLineages { lineage, others } => {
+                let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "it is of lineage {lineage}, other storages have {}, and this new node knows neither: set holdover_accept_lineage to \
+                     the right one",
+                    others.join(", ")
                 )
             }
             Self::BelowMark { position, mark } => {

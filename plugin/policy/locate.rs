@@ -210,6 +210,11 @@ fn of_one_lineage<C: Importing>(
         if !lineages.is_empty() {
             caps.emit(two_lineages(&lineages));
         }
+        answers.extend(found.into_iter().map(|Found { storage, head }| {
+            let others = lineages.keys().copied().filter(|lineage| *lineage != head.lineage).collect();
+            let skipped = Skipped::SeveralLineages { lineage: head.lineage, others };
+            Answer { storage, said: Said::Unbelievable(skipped) }
+        }));
         return Vec::new();
     };
     let (ours, others): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|found| found.head.lineage == consumer);

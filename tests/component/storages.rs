@@ -134,7 +134,9 @@ async fn export_15_a_storage_that_is_slow_holds_nobody_up(stage: Stage) {
 async fn export_15_two_lineages_are_refused_and_both_are_named(stage: Stage) {
     let (world, other) = two_stories();
     let node = stage.start(&world).await;
-    assert!(matches!(node.standing, Standing::Stranded(_)), "{:?}", node.standing);
+    let names_both = |why: &str| why.contains(&lineage().to_string()) && why.contains(&other.to_string());
+    assert!(matches!(&node.standing, Standing::Stranded(why) if names_both(why)), "{:?}", node.standing);
+    assert_eq!(world.trace.said(Name::HeadRefused, "reason"), ["several-lineages", "several-lineages"]);
     let alarms = world.trace.events(Name::TwoLineages);
     assert_eq!(alarms[0].severity, Severity::Alarm);
     let names = [lineage().to_string(), other.to_string(), "virtual-0".into(), "virtual-1".into()];

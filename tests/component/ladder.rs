@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdover_plugin::config::{self, Format, Strictness};
-use holdover_plugin::model::{Digest, UnixMs};
+use holdover_plugin::model::{Digest, UnixMs, VersionRule};
 use holdover_plugin::policy::{Origin, Settings, Standing};
 use holdover_plugin::snapshot::cached::{CachedOrigin, Found, Header};
 use holdover_plugin::snapshot::{self, About, Snapshot, keys};
@@ -277,6 +277,7 @@ rule! { boot_08, "boot-08":
     boot_08_exact_takes_only_what_was_made_for_this_very_version,
     boot_08_a_manifest_of_another_version_is_refused_although_the_head_names_it,
     boot_08_the_rule_holds_for_the_cache_as_well,
+    boot_08_patch_and_minor_take_the_nearest_older_version,
 }
 
 async fn boot_08_exact_takes_only_what_was_made_for_this_very_version(stage: Stage) {
@@ -317,6 +318,31 @@ async fn boot_08_the_rule_holds_for_the_cache_as_well(stage: Stage) {
     assert!(matches!(node.standing, Standing::Stranded(_)), "{:?}", node.standing);
     let version = "version".to_owned();
     assert_eq!(world.cache.aside(), [(Slot::Applied, version.clone()), (Slot::Settled, version)]);
+}
+
+async fn boot_08_patch_and_minor_take_the_nearest_older_version(stage: Stage) {
+    let versions = ["3.7.4", "3.8.7", "3.9.0", "3.9.2", "3.10.0"];
+    for (rule, taken) in [(VersionRule::Exact, None), (VersionRule::Patch, Some("3.9.0")), (VersionRule::Minor, Some("3.9.0"))] {
+        let world = World::new(1);
+        let mut published = Published::nothing();
+        for version in versions {
+            published.generation(version, &documents::kong(version));
+        }
+        published.put_on(world.storage());
+        let node = stage.start_with(&world, Settings { version_rule: rule, ..stage.settings(&world) }).await;
+        match taken {
+            Some(version) => node.assert_serves(&documents::kong(version), Origin::Storage),
+            None => assert!(matches!(node.standing, Standing::Stranded(_)), "{:?}", node.standing),
+        }
+    }
+    let world = World::new(1);
+    let mut published = Published::nothing();
+    for version in ["3.7.4", "3.8.7", "3.10.0"] {
+        published.generation(version, &documents::kong(version));
+    }
+    published.put_on(world.storage());
+    let node = stage.start_with(&world, Settings { version_rule: VersionRule::Minor, ..stage.settings(&world) }).await;
+    node.assert_serves(&documents::kong("3.8.7"), Origin::Storage);
 }
 
 fn newest() -> Vec<u8> {

@@ -7,15 +7,21 @@ pub fn write(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
 }
 
 pub fn parse<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
+    let mut bytes = [0; N];
+    parse_into(text, &mut bytes)?;
+    Some(bytes)
+}
+
+/// The same, into memory of the caller's, which then holds the only copy. On `None` it holds whatever was read so far.
+pub fn parse_into(text: &str, bytes: &mut [u8]) -> Option<()> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != bytes.len() || !rest.is_empty() {
         return None;
     }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(*pair.first()?)? * 16 + digit(*pair.get(1)?)?;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? * 16 + digit(*low)?;
     }
-    Some(bytes)
+    Some(())
 }
 
 fn digit(character: u8) -> Option<u8> {

@@ -1,7 +1,7 @@
 //! The nouns: values with one meaning each, checked where they are made. Knows no rule and no format.
 
 mod digest;
-pub(crate) mod hex;
+pub mod hex;
 mod names;
 mod position;
 mod time;

@@ -161,13 +161,9 @@ impl<'a, C: Importing> Ladder<'a, C> {
     async fn locate(&mut self, memory: &Memory) {
         self.wait_for_the_herd().await;
         let (caps, facts, marks) = (self.caps, self.facts, &memory.marks);
-        let bundled = match marks.is_marked() {
-            true => None,
-            false => self.peek_bundle().await,
-        };
         self.floor = match marks.is_marked() {
             true => Floor::default(),
-            false => Floor::new(facts, bundled.as_ref()),
+            false => Floor::new(facts, self.peek_bundle().await.as_ref()),
         };
         let wanted = marks.lineage(&facts.settings).or(self.floor.lineage);
         let (located, glass) = locate::locate(caps, facts, wanted, |now| Glass::read(caps, facts, marks, now)).await;

@@ -78,9 +78,10 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
         );
         return Applied::Runs(Serving { origin: Origin::ControlPlane, position: None, ..serving.clone() });
     }
-    Marks::load(caps).await.live(caps, caps.now()).await;
     let replaced_fallback = facts.serving.as_ref().is_some_and(|serving| serving.origin != Origin::ControlPlane);
     let applied = apply(caps, facts, candidate).await;
+    // A note for later: no configuration waits for it.
+    Marks::load(caps).await.live(caps, caps.now()).await;
     if let Applied::Runs(serving) = &applied {
         // Only one digest settles at a time: the one that runs.
         state.settling = Some(serving.digest);

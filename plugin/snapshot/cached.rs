@@ -72,6 +72,11 @@ impl Found {
     }
 }
 
+/// Whether a file begins as a cache entry of any format.
+pub fn is_cache_entry(file: &[u8]) -> bool {
+    file.starts_with(MAGIC)
+}
+
 /// The bytes that go in front of the snapshot.
 pub fn wrap(header: &Header) -> Result<Vec<u8>, String> {
     let json = serde_json::to_vec(header).map_err(|error| error.to_string())?;

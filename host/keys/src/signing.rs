@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use ed25519_dalek::Signer;
-use holdover_plugin::model::Digest;
+use holdover_plugin::model::{Digest, hex};
 use holdover_plugin::snapshot::{KeyId, PublicKey, Purpose, Signature};
 use zeroize::Zeroizing;
 
@@ -66,22 +66,8 @@ impl SigningKey {
 
 fn bytes_of(digits: &str) -> Option<Zeroizing<[u8; 32]>> {
     let mut bytes = Zeroizing::new([0; 32]);
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    if pairs.len() != bytes.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? * 16 + digit(*low)?;
-    }
+    hex::parse_into(digits, bytes.as_mut_slice())?;
     Some(bytes)
-}
-
-fn digit(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        _ => None,
-    }
 }
 
 /// Says which key it is and nothing of it.

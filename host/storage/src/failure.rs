@@ -14,6 +14,12 @@ pub(crate) fn failure(kind: StorageFailureKind, detail: String, retry_after: Opt
     StorageFailure { kind, detail, retry_after }
 }
 
+/// `storage` is its name with the setting before it.
+pub(crate) fn too_large(storage: &str, key: &str, bytes: u64, bytes_max: u64) -> StorageFailure {
+    let detail = format!("{storage}: '{key}' has at least {bytes} bytes; {bytes_max} is the most that is taken, so look who put it there");
+    failure(StorageFailureKind::TooLarge, detail, None)
+}
+
 /// A `Retry-After` header: seconds, or a date, which is held against the storage's own clock where it tells.
 pub(crate) fn retry_after(header: &str, now: UnixMs) -> Option<Duration> {
     let text = header.trim();

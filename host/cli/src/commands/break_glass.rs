@@ -2,13 +2,11 @@
 //! glass is broken is not one to depend on a storage.
 
 use holdover_keys::{SigningKey, random_number};
-use holdover_node::SystemClock;
 use holdover_plugin::snapshot::break_glass::{Allowance, Token};
 use holdover_plugin::snapshot::{Purpose, Trust};
-use holdover_ports::Clock;
 
 use super::keygen::keep;
-use super::say;
+use super::{now, say};
 use crate::args::BreakGlassArguments;
 use crate::exit::{Exit, Failure};
 
@@ -44,7 +42,7 @@ fn signed(arguments: &BreakGlassArguments, key: &SigningKey, why: &str) -> Resul
         lineage: arguments.lineage,
         gateway_version: arguments.gateway_version.clone(),
         file_digest: arguments.file_digest,
-        issued_at: SystemClock::starting_here().now(),
+        issued_at: now(),
         life_ms: u64::from(arguments.hours) * HOUR_MS,
         node: arguments.node.clone(),
         nonce: random_number().map_err(unmade)?,

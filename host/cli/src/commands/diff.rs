@@ -11,7 +11,7 @@ use holdover_plugin::snapshot::{self, FILE_BYTES_MAX, Trust, cached};
 use serde_json::json;
 
 use super::generation::Which;
-use super::opening::{Opener, Refused, is_cache_entry};
+use super::opening::{Opener, Refused};
 use super::storages::{self, Asked, Heads, asked};
 use super::{legible, read_file, say, say_json};
 use crate::args::DiffArguments;
@@ -92,7 +92,7 @@ async fn file(opener: &Opener, path: &Path, format: Format) -> Result<Side, Fail
     if snapshot::is_snapshot(&bytes) {
         return sealed(opener, name, &bytes);
     }
-    if !is_cache_entry(&bytes) {
+    if !cached::is_cache_entry(&bytes) {
         return Ok(Side { name, format, config: bytes });
     }
     match cached::unwrap(&bytes) {

@@ -102,11 +102,6 @@ pub fn is_named(verified: &VerifiedSnapshot<'_>, entry: &Entry, lineage: Lineage
     }
 }
 
-/// Whether a file begins as a cache entry of any format.
-pub fn is_cache_entry(file: &[u8]) -> bool {
-    file.starts_with(b"HOLDCACH")
-}
-
 /// A key that was taken for a public one may be a private one: the text is not repeated.
 fn public_key(text: &str) -> Result<PublicKey, Failure> {
     text.parse().map_err(|error: PublicKeyError| Failure::settings(format!("--trusted-key: {error}")))

@@ -21,7 +21,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
 
 use super::history::short_counts;
-use super::opening::{Lock, Opener, Refused, is_cache_entry};
+use super::opening::{Lock, Opener, Refused};
 use super::storages;
 use super::times::{rfc3339, size};
 use super::{legible, now, read_file, say, say_json};
@@ -94,7 +94,7 @@ impl Judge {
         if snapshot::is_snapshot(bytes) {
             return self.snapshot(name, bytes.clone()).await.map(Some);
         }
-        if is_cache_entry(bytes) {
+        if cached::is_cache_entry(bytes) {
             return self.cache_entry(name, bytes).await.map(Some);
         }
         Ok(is_head(bytes).then(|| self.head(name, bytes)))

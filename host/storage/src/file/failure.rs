@@ -5,7 +5,7 @@ use std::path::Path;
 
 use holdover_ports::{StorageFailure, StorageFailureKind as Kind};
 
-use crate::failure::failure;
+use crate::failure::{self, failure};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doing {
@@ -60,9 +60,7 @@ pub(super) fn not_a_file(folder: &Path, key: &str) -> StorageFailure {
 }
 
 pub(super) fn too_large(folder: &Path, key: &str, bytes: u64, bytes_max: u64) -> StorageFailure {
-    let detail =
-        format!("{}: '{key}' has at least {bytes} bytes; {bytes_max} is the most that is taken, so look who put it there", storage(folder));
-    failure(Kind::TooLarge, detail, None)
+    failure::too_large(&storage(folder), key, bytes, bytes_max)
 }
 
 fn storage(folder: &Path) -> String {

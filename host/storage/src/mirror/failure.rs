@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdover_ports::{StorageFailure, StorageFailureKind as Kind};
 
-use crate::failure::failure;
+use crate::failure::{self, failure};
 use crate::options::Proxy;
 
 /// How a mirror is named in sentences.
@@ -74,11 +74,7 @@ impl Words {
     }
 
     pub fn too_large(&self, key: &str, bytes: u64, bytes_max: u64) -> StorageFailure {
-        let detail = format!(
-            "{}: '{key}' has at least {bytes} bytes; {bytes_max} is the most that is taken, so look who put it there",
-            self.storage
-        );
-        failure(Kind::TooLarge, detail, None)
+        failure::too_large(&self.storage, key, bytes, bytes_max)
     }
 
     pub fn broke_off(&self, key: &str, received: u64, announced: Option<u64>, cause: &str) -> StorageFailure {

@@ -12,7 +12,7 @@ use holdover_plugin::model::UnixMs;
 use holdover_ports::{StorageFailure, StorageFailureKind as Kind};
 
 use crate::date;
-use crate::failure::{failure, retry_after};
+use crate::failure::{self, failure, retry_after};
 use crate::options::Proxy;
 use crate::url::{Endpoint, S3Place};
 
@@ -283,11 +283,7 @@ impl Words {
     }
 
     pub fn too_large(&self, key: &str, bytes: u64, bytes_max: u64) -> StorageFailure {
-        let detail = format!(
-            "{}: '{key}' has at least {bytes} bytes; {bytes_max} is the most that is taken, so look who put it there",
-            self.storage
-        );
-        failure(Kind::TooLarge, detail, None)
+        failure::too_large(&self.storage, key, bytes, bytes_max)
     }
 
     pub fn broke_off(&self, key: &str, received: u64, announced: Option<u64>, cause: &str) -> StorageFailure {

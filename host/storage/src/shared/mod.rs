@@ -22,12 +22,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::model::Digest;
+use holdover_plugin::snapshot::keys;
 use holdover_ports::{Fetched, StorageFailure, StorageRead};
 use tokio::time::{Instant, sleep};
 
 use folder::{Held, SharedFolder};
 
-const SNAPSHOTS: &str = "holdover/snapshots/";
 /// As long as a large snapshot takes over a slow line; who waits longer fetches by itself.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -130,7 +130,7 @@ impl StorageRead for Shared {
 impl SnapshotKey {
     /// `None` for every other object, and for keys too long to be a file's name.
     fn of(key: &str) -> Option<Self> {
-        let digest_begins = crate::key::checked(key).ok()?.strip_prefix(SNAPSHOTS)?.rsplit_once('-')?.1;
+        let digest_begins = crate::key::checked(key).ok()?.strip_prefix(keys::SNAPSHOTS)?.rsplit_once('-')?.1;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_short_digest = digest_begins.len() == 16 && digest_begins.bytes().all(is_digit);
         (is_short_digest && key.len() <= 200).then(|| Self { key: key.to_owned(), digest_begins: digest_begins.to_owned() })

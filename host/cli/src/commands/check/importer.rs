@@ -21,7 +21,7 @@ use crate::commands::history::short_counts;
 use crate::commands::opening::Opener;
 use crate::commands::storages::{Asked, asked};
 use crate::commands::times::{ago, rfc3339, size};
-use crate::commands::{legible, say, say_json};
+use crate::commands::{legible, now, say, say_json};
 use crate::exit::{Exit, Failure};
 use crate::wire;
 
@@ -59,7 +59,7 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
     }
     let format = policy.format;
     let rehearsed = rehearse(&asked, policy, FileBundle::new(bundle)).await?;
-    let now = SystemClock::starting_here().now();
+    let now = now();
     let restored = match (&rehearsed.standing, &rehearsed.loaded) {
         (Standing::Serving(serving), Some(loaded)) => Ok(restored(&asked.opener, &rehearsed, serving, loaded, format)?),
         (Standing::Serving(_), None) => Err("the policy says that it serves, and handed nothing to the gateway".to_owned()),

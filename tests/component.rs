@@ -15,6 +15,12 @@ mod export;
 mod export_node;
 #[path = "component/export_sealed.rs"]
 mod export_sealed;
+#[path = "component/fenced.rs"]
+mod fenced;
+#[path = "component/fenced_mutants.rs"]
+mod fenced_mutants;
+#[path = "component/janitor.rs"]
+mod janitor;
 #[path = "component/kept.rs"]
 mod kept;
 #[path = "component/ladder.rs"]
@@ -29,6 +35,8 @@ mod node;
 mod outage;
 #[path = "component/quarantine.rs"]
 mod quarantine;
+#[path = "component/rejoin.rs"]
+mod rejoin;
 #[path = "component/rules.rs"]
 mod rules;
 #[path = "component/runner.rs"]

@@ -2,6 +2,7 @@
 
 pub mod keygen;
 pub mod mutants;
+pub mod simulation;
 pub mod site;
 pub mod third_party;
 pub mod virtual_world;

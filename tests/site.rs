@@ -161,7 +161,7 @@ impl Site {
     pub async fn overwrite_at(&self, prefix: &str, key: &str, bytes: impl Into<Bytes>) {
         let url = StorageUrl::parse(&self.storage_at(prefix)).unwrap();
         let environment: Environment = self.environment(EXPORTER).into_iter().collect();
-        let Opened { reader, writer } = holdover_storage::open(&url, &environment, PutConfig::default()).await.unwrap();
+        let Opened { reader, writer, .. } = holdover_storage::open(&url, &environment, PutConfig::default()).await.unwrap();
         match self.store.get(&format!("{prefix}/{key}")) {
             None => assert_eq!(writer.put_new(key, bytes.into()).await.unwrap(), PutNew::Created),
             Some(_) => {

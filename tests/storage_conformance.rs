@@ -1,5 +1,5 @@
 //! One suite for every storage: a folder, the embedded store and SeaweedFS keep the same promises and fail in the same words. The
-//! reading part (`reading.rs`) also holds for a mirror, and for identities that may only read.
+//! reading part (`reading.rs`) also holds for a mirror, and for identities that may only read; `sweeping.rs` is the janitor's part.
 //!
 //! What only a storage with faults on demand can show stands at the end.
 
@@ -8,6 +8,8 @@
 
 #[path = "storage_conformance/reading.rs"]
 mod reading;
+#[path = "storage_conformance/sweeping.rs"]
+mod sweeping;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use holdover_drill::store::{AccessKey, Store, StoreOptions};
 use holdover_ports::{Etag, PutNew, StorageFailure, StorageFailureKind, Swap};
 use holdover_storage::{Environment, Opened, PutConfig, StorageUrl};
 use holdover_tests::third_party::{Identity, SeaweedFs, free_ports};
+use sweeping::Order;
 
 const WRITERS: usize = 16;
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -28,14 +31,14 @@ const SETTINGS: [&str; 3] = ["cluster_fallback_config_storage", "AWS_CONFIG_STOR
 async fn a_folder_keeps_every_promise_of_a_storage() {
     let home = tempfile::tempdir().unwrap();
     let url = format!("file://{}", home.path().display());
-    keeps_every_promise(&open(&url, &Environment::new()).await).await;
+    keeps_every_promise(&open(&url, &Environment::new()).await, Order::OfKeys).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_store_keeps_every_promise_of_a_storage() {
     let store = embedded().await;
     let s3 = S3 { endpoint: store.endpoint(), bucket: store.bucket().to_owned() };
-    keeps_every_promise(&s3.open(ADMIN).await).await;
+    keeps_every_promise(&s3.open(ADMIN).await, Order::OfKeys).await;
     s3.refuses_who_may_not().await;
     reading::keeps_every_promise(&*s3.open(READER).await.reader, StorageFailureKind::Absent).await;
 }
@@ -69,17 +72,21 @@ async fn seaweedfs_keeps_every_promise_of_a_storage() {
     let identity = |(id, secret): (&str, &str), may_write| Identity { access_key: id.into(), secret_key: secret.into(), may_write };
     let seaweed = SeaweedFs::start(&[identity(ADMIN, true), identity(READER, false)]).await;
     let s3 = S3 { endpoint: seaweed.endpoint().to_owned(), bucket: SeaweedFs::BUCKET.to_owned() };
-    keeps_every_promise(&s3.open(ADMIN).await).await;
+    let admin = s3.open(ADMIN).await;
+    keeps_every_promise(&admin, Order::OfFolders).await;
+    sweeping::goes_on_from_page_to_page(&admin, 1100).await;
     s3.refuses_who_may_not().await;
 }
 
-async fn keeps_every_promise(storage: &Opened) {
+async fn keeps_every_promise(storage: &Opened, order: Order) {
     place(storage).await;
     reading::keeps_every_promise(&*storage.reader, StorageFailureKind::Absent).await;
     an_object_is_created_once(storage).await;
     a_swap_sees_what_it_replaces(storage).await;
     of_many_creators_one_wins(storage).await;
     of_many_swappers_one_wins(storage).await;
+    sweeping::no_swap_undoes_another(storage).await;
+    sweeping::keeps_every_promise(storage, order).await;
     no_key_leads_out_of_the_storage(storage).await;
 }
 
@@ -155,6 +162,8 @@ impl S3 {
         self.another_bucket_is_no_empty_storage().await;
         self.wrong_credentials_are_named().await;
         self.an_endpoint_that_is_away_is_unreachable().await;
+        self.refuses_a_janitor_who_may_not().await;
+        self.a_prefix_that_begins_alike_is_another_storage().await;
     }
 
     async fn a_key_that_only_reads_cannot_write(&self) {
@@ -382,7 +391,7 @@ async fn put_parameters_go_with_every_write_as_headers_and_a_folder_refuses_them
     let put = PutConfig::parse(parameters).unwrap();
     let store = embedded().await;
     let url = StorageUrl::parse(&format!("s3://{}/tests", store.bucket())).unwrap();
-    let Opened { reader, writer } = holdover_storage::open(&url, &environment(&store.endpoint(), ADMIN), put.clone()).await.unwrap();
+    let Opened { reader, writer, .. } = holdover_storage::open(&url, &environment(&store.endpoint(), ADMIN), put.clone()).await.unwrap();
     let body = |text: &'static str| Bytes::from_static(text.as_bytes());
     let snapshot = "holdover/snapshots/3.9.1/7-41-0123456789abcdef";
     assert_eq!(writer.put_new(snapshot, body("sealed")).await, Ok(PutNew::Created));

@@ -15,7 +15,7 @@ fn main() {
     let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else {
         fail("OUT_DIR is not set: cargo runs this");
     };
-    for world in ["importer", "exporter", "inspector"] {
+    for world in ["importer", "exporter", "inspector", "janitor"] {
         match build(&out.join("wasm-target"), world) {
             Ok(file) => println!("cargo::rustc-env=HOLDOVER_{}={}", world.to_uppercase(), file.display()),
             Err(sentence) => fail(&sentence),

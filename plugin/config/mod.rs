@@ -21,7 +21,10 @@ use crate::model::Digest;
 use crate::witness::{Station, passed};
 
 /// Which validator this is. What another one found is not believed: raise the number with every change of judgement.
-pub const VALIDATOR: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+pub const VALIDATOR: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
+
+/// Among the counts of a configuration: plugins that ask who is there. Each is counted under its own type as well.
+pub const AUTHENTICATION_PLUGINS: &str = "authentication-plugins";
 
 /// Bounds of one configuration, checked before anything is believed.
 pub const CONFIG_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -44,6 +47,8 @@ pub enum Strictness {
     /// A control plane sent it, so it was valid there: structural failures still refuse it, disagreements with the schema
     /// are warnings (export-02).
     Delivered,
+    /// The same, to a node that serves: it may configure nothing. Whether that is taken is the rejoin guard's to say (boot-14).
+    Live,
     /// Somebody wrote it by hand: every finding refuses it.
     HandWritten,
 }
@@ -97,7 +102,7 @@ pub(crate) fn validate_digested(
     }
     let facts = match format {
         Format::Kong => kong::validate(&bytes, strictness)?,
-        Format::Document => document::validate(&bytes)?,
+        Format::Document => document::validate(&bytes, strictness)?,
     };
     let proof = Proof {
         format,
@@ -149,6 +154,14 @@ impl Proof {
 
     pub fn counts(&self) -> &BTreeMap<String, u64> {
         &self.counts
+    }
+
+    /// Whether there is no entity in it at all.
+    pub fn configures_nothing(&self) -> bool {
+        match self.format {
+            Format::Kong => kong::configures_nothing(&self.counts),
+            Format::Document => self.counts.is_empty(),
+        }
     }
 
     pub fn warnings(&self) -> &[String] {

@@ -19,7 +19,7 @@ use super::outage::{self, Board, Dialled};
 use super::quarantine::Attempts;
 use super::state::{Due, State};
 use super::takeover::{self, Applied};
-use super::{Facts, Importing, OnRefusal, Outcome, Standing, backoff};
+use super::{Facts, Importing, OnRefusal, Outcome, Standing, backoff, rejoin};
 use crate::mutants::{Mutant, active, misbehave};
 
 /// A process begins. Whatever an earlier one had planned is void.
@@ -38,10 +38,10 @@ pub async fn boot<C: Importing>(caps: &C, facts: &Facts) -> Outcome {
         false => first_or_given_up(caps, settings.give_up, &mut dialling, &board).await,
     };
     match early {
-        Early::Delivered(config) => match takeover::receive(caps, facts, &mut state, config).await {
+        Early::Delivered(config) => match takeover::receive(caps, facts, &mut state, config, opened(facts)).await {
             Applied::Runs(serving) => return takeover::outcome(caps, state, serving),
             // A control plane whose configuration cannot run leaves the node where an outage would.
-            Applied::NotThis(_) => {}
+            Applied::NotThis(_) | Applied::NotNow(_) => {}
         },
         Early::Refused(unanswered) => refused(caps, facts, &mut state, &unanswered),
         Early::GivenUp => {
@@ -53,11 +53,15 @@ pub async fn boot<C: Importing>(caps: &C, facts: &Facts) -> Outcome {
 }
 
 /// The control plane delivered.
-pub async fn received<C: Importing>(caps: &C, facts: &Facts, mut state: State, config: C::Config) -> Outcome {
-    match (takeover::receive(caps, facts, &mut state, config).await, &facts.serving) {
+pub async fn received<C: Importing>(caps: &C, facts: &Facts, state: State, config: C::Config) -> Outcome {
+    received_in(caps, facts, state, config, facts.session).await
+}
+
+async fn received_in<C: Importing>(caps: &C, facts: &Facts, mut state: State, config: C::Config, session: u64) -> Outcome {
+    match (takeover::receive(caps, facts, &mut state, config, session).await, &facts.serving) {
         (Applied::Runs(serving), _) => takeover::outcome(caps, state, serving),
-        (Applied::NotThis(_), Some(serving)) => takeover::outcome(caps, state, serving.clone()),
-        (Applied::NotThis(why), None) => {
+        (Applied::NotThis(_) | Applied::NotNow(_), Some(serving)) => takeover::outcome(caps, state, serving.clone()),
+        (Applied::NotThis(why) | Applied::NotNow(why), None) => {
             state.set(Due::Climb, caps, Some(Duration::ZERO));
             state.outcome(caps, Standing::Stranded(why))
         }
@@ -91,13 +95,24 @@ pub async fn tick<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Ou
 /// Serving: the storage is not read again (boot-04), the control plane is asked when it is time.
 async fn redial<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Outcome {
     let Some(serving) = facts.serving.clone() else { return state.outcome(caps, Standing::Stranded("nothing is served".into())) };
+    let refresh = rejoin::is_refresh_due(caps, &mut state);
     if facts.connected {
-        state.set(Due::Dial, caps, None);
-        return takeover::outcome(caps, state, serving);
+        let is_due = state.until(Due::Dial, caps).is_none_or(|left| left.is_zero());
+        if rejoin::is_approved(caps, &mut state).await || (is_due && std::mem::take(&mut state.unused)) {
+            state.set(Due::Dial, caps, None);
+            // At once, for the session is open: what it delivered last.
+            if let Ok(config) = caps.attempt(facts.settings.give_up).await {
+                return received(caps, facts, state, config).await;
+            }
+        }
+        if !state.unused {
+            state.set(Due::Dial, caps, None);
+        }
+        return Outcome { refresh, ..takeover::outcome(caps, state, serving) };
     }
     match state.until(Due::Dial, caps) {
         Some(left) if left.is_zero() => match caps.attempt(facts.settings.give_up).await {
-            Ok(config) => return received(caps, facts, state, config).await,
+            Ok(config) => return received_in(caps, facts, state, config, opened(facts)).await,
             Err(unanswered) => {
                 caps.emit(outage::tried(&unanswered));
                 state.redial_later(caps);
@@ -138,7 +153,7 @@ async fn climb<C: Importing, F: Future<Output = Dialled<C::Config>>>(
     let mut wait = Some(wait).filter(|wait| !wait.is_zero());
     loop {
         let applied = match step(caps, dialling, &mut ladder, &mut memory, wait.take()).await {
-            Step::Delivered(config) => takeover::receive(caps, facts, &mut state, config).await,
+            Step::Delivered(config) => takeover::receive(caps, facts, &mut state, config, opened(facts)).await,
             Step::Refused(unanswered) => {
                 refused(caps, facts, &mut state, &unanswered);
                 if reach(facts, &state) == Reach::OwnCache {
@@ -225,6 +240,11 @@ fn top<C: Importing>(caps: &C, mut state: State, ladder: &Ladder<'_, C>) -> Outc
     let sentence = format!("No configuration anywhere. Tried: {tried}. The next climb is in {:.1} s.", again.as_secs_f32());
     caps.emit(Event::alarm(Name::Stranded, sentence.clone()));
     state.outcome(caps, Standing::Stranded(sentence))
+}
+
+/// The number of the session that an attempt of this episode opened, where none was open.
+fn opened(facts: &Facts) -> u64 {
+    facts.session + 1
 }
 
 /// As wide a pause as after this many failed climbs: full jitter over 8 s.

@@ -131,9 +131,9 @@ impl<C: Held> Candidate<C> {
 }
 
 /// A delivery of the live control plane. Schema disagreements are warnings of the proof.
-pub async fn of_delivery<C: ControlPlane>(config: C::Config, settings: &Settings) -> Result<Candidate<C>, Skipped> {
+pub async fn of_delivery<C: ControlPlane>(config: C::Config, settings: &Settings, strictness: Strictness) -> Result<Candidate<C>, Skipped> {
     let bytes = read_body(&config).await.map_err(Skipped::Unread)?;
-    let valid = config::validate(bytes, settings.format, Strictness::Delivered).map_err(Skipped::Invalid)?;
+    let valid = config::validate(bytes, settings.format, strictness).map_err(Skipped::Invalid)?;
     let proof = valid.proof().clone();
     let source = Source::Plain(valid, CachedOrigin::ControlPlane);
     Ok(Candidate { config, proof, origin: Origin::ControlPlane, published: None, source })

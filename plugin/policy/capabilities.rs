@@ -121,6 +121,31 @@ pub enum Swap {
     Stale,
 }
 
+/// What the janitor has, and nobody else: it lists and deletes, and writes nothing.
+pub trait StorageDelete: Held {
+    /// One page of the objects whose keys begin with `prefix`, after `after`, the last key of the page before. The order is the
+    /// storage's own; it keeps to it from page to page.
+    async fn list(&self, storage: StorageId, prefix: &str, after: Option<&str>) -> Result<Listing, StorageFailure>;
+
+    /// Removes an object. One that is not there is removed already.
+    async fn delete(&self, storage: StorageId, key: &str) -> Result<(), StorageFailure>;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub objects: Vec<Listed>,
+    /// Whether another page follows.
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Relative to the storage's prefix.
+    pub key: String,
+    /// When it was written, by the storage's clock.
+    pub modified: UnixMs,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageFailure {
     pub kind: StorageFailureKind,
@@ -177,6 +202,8 @@ pub enum Slot {
     Attempts,
     /// How far this node has come, so that nothing older is taken (boot-07).
     Marks,
+    /// The operator's word on a configuration that the rejoin guard holds (boot-14).
+    Approval,
 }
 
 pub enum Keep<'a, O> {
@@ -252,6 +279,22 @@ pub trait Schemas: Held {
     async fn conforms(&self, config: &Self::Config) -> Result<(), Vec<String>>;
 }
 
+/// The nodes that a new generation must not harm before it counts as good (export-10): `settings.soak_watch`, by index.
+pub trait Watching {
+    async fn health(&self, watched: u32) -> Health;
+}
+
+/// What a watched node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It is ready, and serves this.
+    Well { sameness: String },
+    /// It is not ready, or its gateway rejected a configuration; the sentence says which.
+    Ill(String),
+    /// It does not answer: no word for or against.
+    Silent(String),
+}
+
 pub trait Clock {
     fn now(&self) -> UnixMs;
 
@@ -280,7 +323,12 @@ impl<T> Importing for T where
 {
 }
 
-/// What a backup node needs to publish.
-pub trait Exporting: StorageRead + StorageWrite + Sealing + Schemas + Clock + Random + Events {}
+/// What a backup node needs to publish. It can delete nothing.
+pub trait Exporting: StorageRead + StorageWrite + Sealing + Unsealing + Schemas + Watching + Clock + Random + Events {}
 
-impl<T> Exporting for T where T: StorageRead + StorageWrite + Sealing + Schemas + Clock + Random + Events {}
+impl<T> Exporting for T where T: StorageRead + StorageWrite + Sealing + Unsealing + Schemas + Watching + Clock + Random + Events {}
+
+/// What the janitor needs. It can write nothing.
+pub trait Sweeping: StorageRead + StorageDelete + Clock + Events {}
+
+impl<T> Sweeping for T where T: StorageRead + StorageDelete + Clock + Events {}

@@ -76,7 +76,35 @@ names! {
     NeedsControlPlane = "needs-control-plane",
     Stranded = "stranded",
     Stale = "stale",
+    /// The storage does, or does not, what an election needs of it.
+    StorageProbed = "storage-probed",
+    OfficeTaken = "office-taken",
+    OfficeLost = "office-lost",
+    /// The leader has no control plane, and gives its lease back.
+    OfficeGivenUp = "office-given-up",
+    StandingBy = "standing-by",
+    LeaseNotRenewed = "lease-not-renewed",
     ExportHeld = "export-held",
+    /// An operator's approval released a held export.
+    ExportApproved = "export-approved",
+    /// What was to be published when the process ended is taken up again.
+    PendingResumed = "pending-resumed",
+    PendingDropped = "pending-dropped",
+    SoakBegan = "soak-began",
+    /// A candidate proved itself.
+    SoakEnded = "soak-ended",
+    SoakFailed = "soak-failed",
+    SoakCutByOutage = "soak-cut-by-outage",
+    OrdersObeyed = "orders-obeyed",
+    /// The orders are not believed, or one of them cannot be carried out.
+    OrdersRefused = "orders-refused",
+    Copied = "copied",
+    CopyFailed = "copy-failed",
+    Swept = "swept",
+    SweepFailed = "sweep-failed",
+    /// What a returning control plane delivered is held by the rejoin guard.
+    RejoinHeld = "rejoin-held",
+    RejoinReleased = "rejoin-released",
     ExportInvalid = "export-invalid",
     ExportUnchanged = "export-unchanged",
     Exported = "exported",

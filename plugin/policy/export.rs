@@ -1,130 +1,319 @@
 //! Decides what a backup node publishes, and when: stations *receive, validate, seal, publish*.
 //!
 //! ```text
-//! delivery ─ delay ─ validate ─ same as the newest? ─ seal ─ body (If-None-Match) ─ read back ─ head (compare and swap)
+//! delivery ─ probed? ─ in office? ─ delivered since? ─ delay ─ orders ─ validate ─ same? ─ guards ─ seal
+//!                                       ─ body (If-None-Match) ─ read back ─ head (compare and swap) ─ soak ─ copies
 //! ```
 //!
-//! Body first, head second: a crash between leaves litter, never a lie (export-08). This is the rule for one exporter: there is no
-//! election, and whoever finds a later epoch than its own in the head stands by.
+//! Body first, head second: a crash between leaves litter, never a lie (export-08). Each file below is one decision; this one is the
+//! order in which they are asked. An episode may end anywhere: the next one finds out how far the last one came.
 
+mod confirm;
+mod copies;
 mod kong_place;
+mod located;
+mod office;
+mod ordered;
+mod probe;
 mod publish;
 mod sealing;
+mod soak;
 mod state;
 
 use std::time::Duration;
 
+use self::office::Sought;
 use self::publish::Published;
-use self::state::State;
-use super::capabilities::Etag;
+use self::state::{Held, State, left};
+use super::backoff::millis;
 use super::events::{Event, Name};
-use super::{ExportOutcome, Exporting, Facts, backoff};
-use crate::model::{Position, UnixMs};
-use crate::snapshot::head::Head;
+use super::{Approvable, ExportOutcome, Exporting, Facts, Office, backoff};
+use crate::mutants::{Mutant, active};
+use crate::snapshot::orders::Orders;
+
+pub use probe::probe;
 
 /// The first storage elects and is written first.
-const STORAGE: u32 = 0;
-/// An unchanged head is confirmed this often, so that a quiet cluster and a dead exporter differ (export-05).
+const FIRST: u32 = 0;
+/// An unchanged head is confirmed this often (export-05).
 const CONFIRM_EVERY: Duration = Duration::from_secs(3600);
-
-/// The head as it was read, with its mark for the swap.
-struct Located {
-    head: Option<Head>,
-    etag: Option<Etag>,
-}
 
 /// The control plane delivered.
 pub async fn received<C: Exporting>(caps: &C, facts: &Facts, state: &[u8], config: &C::Config) -> ExportOutcome {
     let mut state = State::read(state, facts.process);
-    state.captured_at = caps.now();
-    // A delivery is a fresh try, whatever the last one came to.
-    state.failures = 0;
-    deliver(caps, facts, state, config).await
+    state.delivered(facts.session, caps.now());
+    episode(caps, facts, state, Some(config)).await
 }
 
-/// The delay is over, a retry or a confirmation is due.
+/// A process begins, or something is due.
 pub async fn tick<C: Exporting>(caps: &C, facts: &Facts, state: &[u8], pending: Option<&C::Config>) -> ExportOutcome {
-    let mut state = State::read(state, facts.process);
-    match pending {
-        Some(config) => deliver(caps, facts, state, config).await,
-        None => {
-            confirm(caps, facts, &mut state).await;
-            let held = state.held.clone();
-            // Nothing is to be confirmed without a control plane or while it says something else; its next delivery wakes this exporter.
-            let wake = state.until_confirm(caps.monotonic()).filter(|_| facts.connected && held.is_none());
-            state.outcome(wake, false, held)
+    episode(caps, facts, State::read(state, facts.process), pending).await
+}
+
+async fn episode<C: Exporting>(caps: &C, facts: &Facts, mut state: State, config: Option<&C::Config>) -> ExportOutcome {
+    let was_resumed = state.resumed && config.is_some();
+    if let Some(tenure) = &mut state.tenure {
+        tenure.after_session.get_or_insert(facts.session);
+    }
+    let office = office(caps, facts, &mut state, config.is_some()).await;
+    let Office::Leader(_) = &office else {
+        return not_in_office(caps, facts, state, office, config.is_some());
+    };
+    if was_resumed && !state.resumed {
+        let sentence = "What was pending when this exporter ended is not published: its office is over.";
+        caps.emit(Event::warning(Name::PendingDropped, sentence));
+    }
+    let config = config.filter(|_| state.resumed == was_resumed);
+    let orders = orders(caps, facts, &mut state).await;
+    let pending = match config {
+        Some(config) => deliver(caps, facts, &mut state, orders.as_ref(), config).await,
+        None => false,
+    };
+    tend(caps, facts, &mut state).await;
+    outcome(caps, facts, state, pending)
+}
+
+/// Whether this exporter may publish, and what it does about it.
+async fn office<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, pending: bool) -> Office {
+    let mut may_succeed = facts.connected;
+    if !has_reason(caps, facts, state, pending) {
+        soak::cut(caps, state);
+        office::give_up(caps, facts, state, "it has no control plane").await;
+        if !has_orders(caps, facts, state).await {
+            return Office::None;
+        }
+        may_succeed = true;
+    }
+    if !facts.settings.single_exporter {
+        match probe::is_sound(caps, facts, state).await {
+            Ok(None) => {}
+            Ok(Some(failing)) => return Office::Declined(failing),
+            Err(sentence) => return unknown(caps, state, sentence),
+        }
+    }
+    match office::seek(caps, facts, state, may_succeed).await {
+        Sought::StandsBy(sentence) => {
+            let said = format!("This exporter stands by: {sentence}.");
+            if state.said.as_deref() != Some(&said) {
+                caps.emit(Event::info(Name::StandingBy, said.clone()));
+                state.said = Some(said);
+            }
+            Office::Standby(sentence)
+        }
+        Sought::Unknown(sentence) => unknown(caps, state, sentence),
+        Sought::InOffice => {
+            let epoch = state.tenure.as_ref().map(|tenure| tenure.epoch).unwrap_or_default();
+            Office::Leader(epoch)
         }
     }
 }
 
-/// At most one export per delay (export-04): the first at once, then the newest of those that came meanwhile.
-async fn deliver<C: Exporting>(caps: &C, facts: &Facts, mut state: State, config: &C::Config) -> ExportOutcome {
-    let wait = state.until_export(caps.monotonic(), facts.settings.export_delay);
-    if !wait.is_zero() {
-        let seconds = wait.as_secs_f32();
-        let sentence = format!("The newest configuration waits for the export delay, another {seconds:.1} s.");
-        caps.emit(Event::info(Name::ExportHeld, sentence.clone()).with("reason", "delay"));
-        return state.outcome(Some(wait), true, Some(sentence));
+/// Whether there is something to hold office for: a control plane, or what one delivered and is not yet published. A session that
+/// is dialled for the first time or anew is not lost yet.
+fn has_reason<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, pending: bool) -> bool {
+    if facts.connected {
+        state.alone_since_ms = None;
+        return true;
     }
-    match publish::publish(caps, facts, &mut state, config).await {
+    let now = millis(caps.monotonic());
+    let since = *state.alone_since_ms.get_or_insert(now);
+    let is_held = state.held.as_ref().is_some_and(|held| held.reason != "delay" && held.reason != "failed");
+    let alone = left(since.saturating_add(millis(facts.settings.lease_expire)), caps.monotonic()).is_zero();
+    (pending && !is_held) || !(alone || facts.stopping)
+}
+
+/// Orders that nobody obeyed are a reason, too: an operator pins in an outage.
+async fn has_orders<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> bool {
+    match ordered::read(caps, facts, state).await {
+        Ok(Some(orders)) if orders.number > state.obeyed => match located::locate(caps, facts, FIRST).await {
+            Ok(located::Located { head: Some(head), .. }) => {
+                state.obeyed = state.obeyed.max(head.orders);
+                orders.number > state.obeyed
+            }
+            Ok(_) | Err(_) => false,
+        },
+        Ok(_) | Err(_) => false,
+    }
+}
+
+fn unknown<C: Exporting>(caps: &C, state: &mut State, sentence: String) -> Office {
+    office::say_once(caps, state, Name::LeaseNotRenewed, &format!("Whether this exporter may publish cannot be found out: {sentence}."));
+    Office::Standby(sentence)
+}
+
+/// What the operator ordered. Without knowing it nothing is published.
+async fn orders<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<Option<Orders>, String> {
+    let orders = ordered::read(caps, facts, state).await?;
+    if let Some(orders) = &orders {
+        ordered::obey(caps, facts, state, orders).await?;
+    }
+    Ok(orders)
+}
+
+/// At most one export per delay (export-04), and none against the operator's word. Returns whether it is still to be published.
+async fn deliver<C: Exporting>(
+    caps: &C,
+    facts: &Facts,
+    state: &mut State,
+    orders: Result<&Option<Orders>, &String>,
+    config: &C::Config,
+) -> bool {
+    let orders = match orders {
+        Ok(orders) => orders.as_ref(),
+        Err(sentence) => return failed(caps, state, sentence.clone()),
+    };
+    let Some(tenure) = &state.tenure else { return false };
+    let came_after = tenure.after_session.is_some_and(|before| state.session > before);
+    if !state.resumed && !came_after && !active(Mutant::ExportsWhatCameBeforeOffice) {
+        let sentence = "it was delivered before this exporter took office, and the control plane is asked again";
+        hold(caps, state, Held { reason: "before-office".into(), sentence: sentence.into(), approvable: None });
+        return false;
+    }
+    let now = caps.monotonic();
+    if state.is_delayed(now, facts.settings.export_delay) && !active(Mutant::NoDelay) {
+        let sentence = format!("it waits for the export delay of {} s", facts.settings.export_delay.as_secs_f32());
+        hold(caps, state, Held { reason: "delay".into(), sentence, approvable: None });
+        return true;
+    }
+    if !state.until_export(now, Duration::ZERO).is_zero() {
+        return true;
+    }
+    if let Some(act) = orders.and_then(|orders| orders.freeze.as_ref()).filter(|_| !active(Mutant::IgnoresFreeze)) {
+        let sentence = format!("exports are frozen by {}: {}", act.by, act.why);
+        hold(caps, state, Held { reason: "frozen".into(), sentence, approvable: None });
+        state.retry_after(now, facts.settings.lease_renew);
+        return true;
+    }
+    let waits_for_approval = state.held.as_ref().and_then(|held| held.approvable.as_ref());
+    if waits_for_approval.is_some_and(|asked| !ordered::is_approved(caps, orders, &facts.settings.gateway_version, asked)) {
+        state.retry_after(now, facts.settings.lease_renew);
+        return true;
+    }
+    match publish::publish(caps, facts, state, orders, config).await {
         Published::At(position) => {
+            state.published = Some(position);
             state.exported(caps.monotonic());
-            done(caps, state, Some(position), None)
+            false
         }
-        Published::Already(position) => done(caps, state, Some(position), None),
-        Published::Never(sentence) => done(caps, state, None, Some(sentence)),
-        Published::NotThisTime(sentence) => {
-            state.failures += 1;
-            let again = backoff::climb(state.failures, caps.random());
-            let seconds = again.as_secs_f32();
-            caps.emit(Event::alarm(Name::ExportFailed, format!("The export failed and is tried again in {seconds:.1} s: {sentence}.")));
-            state.outcome(Some(again), true, Some(sentence))
+        Published::Already(position) => {
+            state.published = Some(position);
+            // An episode that was lost after the head moved took with it that the further storages are behind.
+            state.copies.get_or_insert_default();
+            state.settled();
+            false
         }
+        Published::Never(sentence) => {
+            state.held = Some(Held { reason: "refused".into(), sentence, approvable: None });
+            false
+        }
+        Published::Held(held) => {
+            hold(caps, state, held);
+            // Only an approval or another delivery changes that: the configuration is not judged again before.
+            state.retry_after(caps.monotonic(), facts.settings.lease_renew);
+            true
+        }
+        Published::NotThisTime(sentence) => failed(caps, state, sentence),
     }
 }
 
-fn done<C: Exporting>(caps: &C, mut state: State, position: Option<Position>, held: Option<String>) -> ExportOutcome {
-    state.failures = 0;
-    state.published = position.or(state.published);
-    let wake = state.until_confirm(caps.monotonic());
-    state.outcome(wake, false, held)
+fn failed<C: Exporting>(caps: &C, state: &mut State, sentence: String) -> bool {
+    state.failures = state.failures.saturating_add(1);
+    let again = backoff::climb(state.failures, caps.random());
+    state.retry_after(caps.monotonic(), again);
+    let seconds = again.as_secs_f32();
+    caps.emit(Event::alarm(Name::ExportFailed, format!("The export failed and is tried again in {seconds:.1} s: {sentence}.")));
+    state.held = Some(Held { reason: "failed".into(), sentence, approvable: None });
+    !active(Mutant::ForgetsPending)
 }
 
-/// Says in the head that its newest is still what the control plane says, once an hour and only while it is there to say so. A
-/// delivery that is held means that the control plane says something else by now.
-async fn confirm<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) {
-    if !facts.connected || state.held.is_some() || state.until_confirm(caps.monotonic()).is_none_or(|left| !left.is_zero()) {
+/// Said when it is news.
+fn hold<C: Exporting>(caps: &C, state: &mut State, held: Held) {
+    if state.held.as_ref() != Some(&held) {
+        let event = match held.reason.as_str() {
+            "delay" | "before-office" => Event::info(Name::ExportHeld, format!("The newest configuration is held: {}.", held.sentence)),
+            _ => Event::alarm(Name::ExportHeld, format!("The newest configuration is held: {}.", held.sentence)),
+        };
+        caps.emit(event.with("reason", &held.reason));
+    }
+    state.held = Some(held);
+}
+
+/// What a leader does besides publishing.
+async fn tend<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) {
+    if state.tenure.is_none() {
         return;
     }
-    let version = &facts.settings.gateway_version;
-    let outcome = match publish::locate(caps, facts).await {
-        Ok(Located { head: Some(head), etag }) => match head.newest(version) {
-            Some(entry) if Some(entry.position()) == state.published => confirm_head(caps, facts, state, head, etag).await,
-            Some(_) | None => Err("the head's newest generation is not the one that this exporter published".to_owned()),
-        },
-        Ok(Located { head: None, .. }) => Err("there is no head".to_owned()),
-        Err(failure) => Err(failure),
-    };
-    match outcome {
-        Ok(()) => caps.emit(Event::info(Name::HeadConfirmed, "The head is confirmed: nothing changed.")),
-        Err(sentence) => {
-            caps.emit(Event::alarm(Name::ExportFailed, format!("The head could not be confirmed: {sentence}.")));
-            state.confirm_after(caps.monotonic(), backoff::climb(u32::MAX, caps.random()));
+    if let Err(sentence) = soak::look(caps, facts, state).await {
+        office::say_once(caps, state, Name::SoakFailed, &format!("The candidate could not be judged: {sentence}."));
+    }
+    confirm::confirm(caps, facts, state).await;
+    if state.tenure.is_some() {
+        copies::bring_up(caps, facts, state).await;
+    }
+}
+
+fn not_in_office<C: Exporting>(caps: &C, facts: &Facts, mut state: State, office: Office, in_hand: bool) -> ExportOutcome {
+    // Kept while the office may still be this exporter's: anything else will be delivered anew to whoever takes office.
+    let pending = in_hand && state.tenure.is_some();
+    state.held = match &office {
+        Office::None => None,
+        Office::Standby(sentence) => {
+            Some(Held { reason: "standby".into(), sentence: format!("this exporter stands by: {sentence}"), approvable: None })
         }
+        Office::Declined(failing) => Some(Held {
+            reason: "probe".into(),
+            sentence: format!(
+                "the first storage is none to elect in ({failing}); name another one, or set holdover_single_exporter = on if there is no other exporter"
+            ),
+            approvable: None,
+        }),
+        Office::Leader(_) => state.held,
+    };
+    finish(facts, state, office, pending, false, Some(jittered(caps, facts)))
+}
+
+/// In office, or it was lost on the way.
+fn outcome<C: Exporting>(caps: &C, facts: &Facts, mut state: State, pending: bool) -> ExportOutcome {
+    let Some(tenure) = &mut state.tenure else {
+        let standby = Office::Standby("another exporter took office".into());
+        return not_in_office(caps, facts, state, standby, false);
+    };
+    let epoch = tenure.epoch;
+    // What the open session delivered came before the office: it has to deliver once more.
+    let is_stale = tenure.after_session.is_some_and(|before| facts.session > 0 && facts.session <= before);
+    let refresh = facts.connected && !tenure.refreshed && is_stale;
+    tenure.refreshed |= refresh;
+    let just_taken = tenure.after_session.is_none().then_some(Duration::ZERO);
+    let now = caps.monotonic();
+    let renew = (!facts.settings.single_exporter).then(|| office::until_renewal(tenure, facts, now));
+    let export = pending.then(|| state.until_export(now, facts.settings.export_delay));
+    let confirm = state.until_confirm(now).filter(|_| facts.connected && state.held.is_none());
+    let wakes = [renew, export, confirm, soak::until_look(caps, &state), copies::until_copy(caps, &state)];
+    let orders = facts.settings.single_exporter.then_some(facts.settings.lease_renew);
+    let wake = wakes.into_iter().chain([orders, just_taken]).flatten().min();
+    finish(facts, state, Office::Leader(epoch), pending, refresh, wake)
+}
+
+fn finish(facts: &Facts, state: State, office: Office, pending: bool, refresh: bool, wake_after: Option<Duration>) -> ExportOutcome {
+    let approvable = state.held.as_ref().and_then(|held| held.approvable.as_ref()).map(|guarded| Approvable {
+        gateway_version: facts.settings.gateway_version.clone(),
+        base: guarded.base,
+        sameness: guarded.sameness.clone(),
+    });
+    ExportOutcome {
+        wake_after,
+        pending,
+        refresh,
+        published: state.published,
+        held: state.held.as_ref().map(|held| held.sentence.clone()),
+        approvable,
+        office,
+        state: serde_json::to_vec(&state).unwrap_or_default(),
     }
 }
 
-async fn confirm_head<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, mut head: Head, etag: Option<Etag>) -> Result<(), String> {
-    if state.office.is_some_and(|office| office < head.epoch) {
-        return Err("another exporter took office".into());
-    }
-    head.confirmed_at = later(head.confirmed_at, caps.now());
-    publish::move_head(caps, facts, head, etag).await?;
-    state.confirm_after(caps.monotonic(), CONFIRM_EVERY);
-    Ok(())
-}
-
-/// A clock that jumped back must not make a head look older than it is.
-fn later(known: UnixMs, now: UnixMs) -> UnixMs {
-    known.max(now)
+/// Those who stand by do not all look at the same moment.
+fn jittered<C: Exporting>(caps: &C, facts: &Facts) -> Duration {
+    let renew = facts.settings.lease_renew;
+    renew / 2 + backoff::within(renew / 2, caps.random())
 }

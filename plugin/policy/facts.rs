@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Format;
-use crate::model::{Cluster, Digest, GatewayVersion, Generation, Lineage, Position, VersionRule};
+use crate::model::{Cluster, Digest, Epoch, GatewayVersion, Generation, Lineage, Position, VersionRule};
 use crate::snapshot::Trust;
 
 /// What holds while an episode runs.
@@ -18,6 +18,8 @@ pub struct Facts {
     pub stopping: bool,
     /// A random number of this process: tells a state of this one from one that an earlier process left behind.
     pub process: u64,
+    /// The number of the control plane's session that delivered last, from 1; rises with every session. 0 before the first.
+    pub session: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +42,18 @@ pub struct Settings {
     pub first_fetch_jitter: Duration,
     /// At most one export in this time. Default 60 s.
     pub export_delay: Duration,
+    /// Whether this exporter is the only one, by the operator's word: there is no election (export-12).
+    pub single_exporter: bool,
+    /// How often a leader renews its lease. Default 10 s.
+    pub lease_renew: Duration,
+    /// A lease that did not change for this long is dead. Default 30 s.
+    pub lease_expire: Duration,
+    pub guard: Guard,
+    /// How long a new generation is a candidate before it is good. Default 0.
+    pub soak: Duration,
+    /// The watched nodes' names for sentences, in order.
+    pub soak_watch: Vec<String>,
+    pub rejoin_guard: RejoinGuard,
     /// How long a configuration must run before it counts as settled. Default 60 s.
     pub settle: Duration,
     /// How old a head may be before it is reported. Default 24 h.
@@ -83,6 +97,13 @@ impl Settings {
             give_up: Duration::from_secs(10),
             first_fetch_jitter: Duration::ZERO,
             export_delay: Duration::from_secs(60),
+            single_exporter: false,
+            lease_renew: Duration::from_secs(10),
+            lease_expire: Duration::from_secs(30),
+            guard: Guard::default(),
+            soak: Duration::ZERO,
+            soak_watch: Vec::new(),
+            rejoin_guard: RejoinGuard::default(),
             settle: Duration::from_secs(60),
             staleness_warn: 24 * HOUR,
             head_age_max: 7 * 24 * HOUR,
@@ -106,6 +127,32 @@ pub enum OnStale {
     #[default]
     Warn,
     Refuse,
+}
+
+/// How much a configuration may change before its export is held (export-03).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// A type that loses this share of its entities, in percent, holds the export; 0: none does. Default 40.
+    pub shrink_percent: u32,
+    /// A type that gains this share, in percent, holds the export; 0: none does. Default 200.
+    pub growth_percent: u32,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self { shrink_percent: 40, growth_percent: 200 }
+    }
+}
+
+/// What a returning control plane may not take away at once (boot-14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RejoinGuard {
+    /// An empty configuration replaces none that is served; a shrink beyond the export's guard is applied and alarmed.
+    #[default]
+    Empty,
+    /// A shrink beyond the guard is held, too.
+    Shrink,
+    Off,
 }
 
 /// What a node without cache does when the control plane refuses it (boot-02).
@@ -153,6 +200,8 @@ pub struct Outcome {
     pub state: Vec<u8>,
     /// When to call `tick`, counted from now. `None`: not before something is delivered.
     pub wake_after: Option<Duration>,
+    /// Whether the control plane is to be asked anew: its session is ended and dialled again.
+    pub refresh: bool,
     pub standing: Standing,
 }
 
@@ -172,10 +221,54 @@ pub enum Standing {
 pub struct ExportOutcome {
     pub state: Vec<u8>,
     pub wake_after: Option<Duration>,
-    /// Whether the host must keep the newest delivery for the next `tick`.
+    /// Whether the host must keep the newest delivery for the next `tick`, on disk as well.
     pub pending: bool,
+    /// Whether the control plane is to be asked anew: what this exporter publishes must have been delivered after it took office.
+    pub refresh: bool,
     /// What stands in the storage after this episode, as far as the policy saw it.
     pub published: Option<Position>,
     /// Why the newest delivery is not in the storage, when it is not: a sentence.
     pub held: Option<String>,
+    /// What an approval must name to release what is held, when a guard holds it.
+    pub approvable: Option<Approvable>,
+    pub office: Office,
+}
+
+/// A held export, as an approval names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approvable {
+    pub gateway_version: GatewayVersion,
+    /// The head's newest of this version.
+    pub base: Option<Position>,
+    pub sameness: String,
+}
+
+/// Whether this exporter may publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Office {
+    /// It has not tried yet, or has no control plane.
+    #[default]
+    None,
+    Leader(Epoch),
+    /// Another one leads, or may; the sentence says who.
+    Standby(String),
+    /// The storage is none to elect in; the sentence names the failing check (export-12).
+    Declined(String),
+}
+
+/// What a check of the storage found (export-12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// A stable word.
+    pub name: &'static str,
+    /// `Err` says what happened instead.
+    pub found: Result<(), String>,
+}
+
+/// What an episode of the janitor leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub wake_after: Option<Duration>,
+    /// How many objects were removed.
+    pub removed: u64,
 }

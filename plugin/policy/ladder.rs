@@ -401,6 +401,7 @@ impl Slot {
             Self::Settled => "settled",
             Self::Attempts => "attempts",
             Self::Marks => "marks",
+            Self::Approval => "approval",
         }
     }
 }

@@ -17,14 +17,21 @@ pub mod capabilities;
 pub mod events;
 pub mod export;
 pub mod facts;
+pub mod guard;
+pub mod janitor;
 pub mod ladder;
 pub mod legacy;
 pub mod locate;
 pub mod marks;
+pub mod orders;
 pub mod outage;
 pub mod quarantine;
+pub mod rejoin;
 pub mod state;
 pub mod takeover;
 
-pub use capabilities::{Exporting, Importing};
-pub use facts::{ExportOutcome, Facts, OnRefusal, OnStale, Origin, Outcome, Serving, Settings, Standing};
+pub use capabilities::{Exporting, Importing, Sweeping};
+pub use facts::{
+    Approvable, Check, ExportOutcome, Facts, Guard, Office, OnRefusal, OnStale, Origin, Outcome, RejoinGuard, Serving, Settings, Standing,
+    Swept,
+};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::millis;
 use super::capabilities::{Clock, Random};
-use super::{Outcome, Standing, backoff};
+use super::{Outcome, Standing, backoff, rejoin};
 use crate::model::Digest;
 use crate::mutants::{Mutant, active};
 
@@ -23,10 +23,18 @@ pub struct State {
     climb_due: Option<u64>,
     dial_due: Option<u64>,
     settle_due: Option<u64>,
+    refresh_due: Option<u64>,
     /// What settles then.
     pub settling: Option<Digest>,
     /// A control plane that refuses this node closes the storages to it (boot-02).
     pub refused: Option<String>,
+    /// The control plane's session that delivered what is served, if one did.
+    pub session: u64,
+    /// What the open session brought is not used: there was nothing to hold it against (boot-14), or the gateway could not take it. It is
+    /// judged again.
+    pub unused: bool,
+    /// What the rejoin guard holds (boot-14).
+    pub held: Option<rejoin::Held>,
 }
 
 /// Something that is due at some time.
@@ -35,6 +43,7 @@ pub enum Due {
     Climb,
     Dial,
     Settle,
+    Refresh,
 }
 
 impl State {
@@ -61,8 +70,10 @@ impl State {
     }
 
     pub fn outcome(mut self, clock: &impl Clock, standing: Standing) -> Outcome {
-        let wake_after = [Due::Climb, Due::Dial, Due::Settle].into_iter().filter_map(|due| self.until(due, clock)).min();
-        Outcome { state: serde_json::to_vec(&self).unwrap_or_default(), wake_after, standing }
+        let dues = [Due::Climb, Due::Dial, Due::Settle, Due::Refresh];
+        let look = self.held.is_some().then_some(rejoin::LOOK_EVERY);
+        let wake_after = dues.into_iter().filter_map(|due| self.until(due, clock)).chain(look).min();
+        Outcome { state: serde_json::to_vec(&self).unwrap_or_default(), wake_after, refresh: false, standing }
     }
 
     fn slot(&mut self, due: Due) -> &mut Option<u64> {
@@ -70,6 +81,7 @@ impl State {
             Due::Climb => &mut self.climb_due,
             Due::Dial => &mut self.dial_due,
             Due::Settle => &mut self.settle_due,
+            Due::Refresh => &mut self.refresh_due,
         }
     }
 }

@@ -7,9 +7,10 @@ use super::events::{Event, Name};
 use super::ladder::{Memory, Next};
 use super::marks::Marks;
 use super::quarantine::Attempts;
+use super::rejoin::{self, Admission};
 use super::state::{Due, State};
-use super::{Facts, Importing, Origin, Outcome, Serving, Standing};
-use crate::config::{Proof, ValidConfig, needs};
+use super::{Facts, Importing, Origin, Outcome, RejoinGuard, Serving, Standing};
+use crate::config::{Proof, Strictness, ValidConfig, needs};
 use crate::model::Digest;
 use crate::mutants::{Mutant, active};
 use crate::snapshot::cached::{self, CachedOrigin, Found, Header};
@@ -20,6 +21,8 @@ pub enum Applied {
     Runs(Serving),
     /// It runs what it ran before; the sentence says why.
     NotThis(String),
+    /// The same, and it may take it another time.
+    NotNow(String),
 }
 
 /// Applies a candidate of the ladder, with its digest noted on disk meanwhile (boot-15).
@@ -40,7 +43,7 @@ pub async fn apply_fallback<C: Importing>(caps: &C, facts: &Facts, state: &mut S
             say_needs(caps, lacking);
         }
         // The gateway said no and lives: that is not a start it did not survive.
-        Applied::NotThis(_) => memory.attempts.settle(caps, digest).await,
+        Applied::NotThis(_) | Applied::NotNow(_) => memory.attempts.settle(caps, digest).await,
     }
     applied
 }
@@ -55,14 +58,18 @@ fn say_needs<C: Importing>(caps: &C, lacking: Vec<String>) {
     }
 }
 
-/// What the control plane delivered replaces what is served, in one step, unless it is the same (boot-11).
-pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, config: C::Config) -> Applied {
+/// What the control plane delivered replaces what is served, in one step, unless it is the same (boot-11) or held (boot-14).
+pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, config: C::Config, session: u64) -> Applied {
     state.set(Due::Dial, caps, None);
     state.set(Due::Climb, caps, None);
     state.refused = None;
-    let candidate = match candidate::of_delivery(config, &facts.settings).await {
+    state.unused = false;
+    // A gateway that serves nothing would not be ready with nothing in it (boot-10).
+    let strictness = if facts.serving.is_some() { Strictness::Live } else { Strictness::Delivered };
+    let candidate = match candidate::of_delivery(config, &facts.settings, strictness).await {
         Ok(candidate) => candidate,
         Err(skipped) => {
+            state.unused = facts.serving.is_none() && facts.settings.rejoin_guard != RejoinGuard::Off;
             let sentence = format!("What the control plane delivered is not used: {skipped}");
             caps.emit(Event::alarm(Name::ConfigInvalid, format!("{sentence}.")).with("reason", skipped.reason()));
             return Applied::NotThis(sentence);
@@ -76,23 +83,45 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
             Event::info(name, "The control plane delivered what is being served already: nothing is applied.")
                 .with("digest", serving.digest),
         );
+        state.session = session;
+        rejoin::forget(caps, state);
         return Applied::Runs(Serving { origin: Origin::ControlPlane, position: None, ..serving.clone() });
     }
+    let losses = match rejoin::admit(caps, facts, state, session, candidate.proof()).await {
+        Admission::Taken => None,
+        Admission::TakenWithLosses(losses) => Some(losses),
+        Admission::Held(sentence) => return Applied::NotThis(sentence),
+    };
     let replaced_fallback = facts.serving.as_ref().is_some_and(|serving| serving.origin != Origin::ControlPlane);
     let applied = apply(caps, facts, candidate).await;
     // A note for later: no configuration waits for it.
     Marks::load(caps).await.live(caps, caps.now()).await;
+    if matches!(applied, Applied::NotNow(_)) && facts.serving.is_some() && !active(Mutant::NeverRedials) {
+        // The session has said it and says it no more: it is asked again for what it said.
+        state.unused = true;
+        state.redial_later(caps);
+    }
     if let Applied::Runs(serving) = &applied {
+        state.session = session;
         // Only one digest settles at a time: the one that runs.
         state.settling = Some(serving.digest);
         state.set(Due::Settle, caps, Some(facts.settings.settle));
-        if replaced_fallback {
-            caps.emit(
-                Event::info(Name::Rejoined, "The control plane is back, and its configuration took over.").with("digest", serving.digest),
-            );
+        if let Some(event) = rejoined(replaced_fallback, losses) {
+            caps.emit(event.with("digest", serving.digest));
         }
     }
     applied
+}
+
+fn rejoined(replaced_fallback: bool, losses: Option<String>) -> Option<Event> {
+    let sentence = "The control plane is back, and its configuration took over";
+    match losses {
+        Some(losses) => {
+            let sentence = format!("{sentence}, from which much is gone: {losses}. See whether that was meant.");
+            Some(Event::alarm(Name::Rejoined, sentence).with("reason", "shrink"))
+        }
+        None => replaced_fallback.then(|| Event::info(Name::Rejoined, format!("{sentence}."))),
+    }
 }
 
 /// What ran for the settle time is what a node may fall back to.
@@ -141,7 +170,7 @@ async fn apply<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) -
         Err(NotApplied::Failed(why)) => {
             let sentence = format!("The gateway could not take the configuration from {origin}: {why}");
             caps.emit(Event::alarm(Name::ConfigRejected, format!("{sentence}.")).with("digest", serving.digest).with("origin", origin));
-            return Applied::NotThis(sentence);
+            return Applied::NotNow(sentence);
         }
     }
     let mut event = Event::info(Name::ConfigApplied, format!("The gateway runs a configuration from {origin}."));
@@ -157,7 +186,7 @@ async fn apply<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) -
 /// Losing the cache loses no traffic, so a failure is an alarm and nothing more.
 async fn keep<C: Importing>(caps: &C, facts: &Facts, candidate: Candidate<C>) {
     let kept = match candidate.into_source() {
-        (Source::Cached(Slot::Applied | Slot::Attempts | Slot::Marks, _), _) => return,
+        (Source::Cached(Slot::Applied | Slot::Attempts | Slot::Marks | Slot::Approval, _), _) => return,
         // What the other slot holds was passed over; it must not be taken for this one when this one settles.
         (Source::Cached(Slot::Settled, entry), _) => caps.write(Slot::Applied, Vec::new(), Keep::Object(&entry)).await,
         (Source::Sealed(object, file_digest), proof) => match front(caps, CachedOrigin::Storage, file_digest, proof) {

@@ -66,6 +66,11 @@ impl Found {
         self.proof.digest()
     }
 
+    /// Whoever found it and of whichever file: to compare with, not to believe.
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
     /// What is still known of this snapshot, if this very validator looked into this very file.
     pub fn covers(self, file_digest: Digest) -> Option<Proof> {
         (self.validator == VALIDATOR && self.file_digest == file_digest).then_some(self.proof)

@@ -29,6 +29,9 @@ pub struct Head {
     pub writer: String,
     /// Of this write: tells one's own lost answer from somebody else's write.
     pub nonce: u64,
+    /// The number of the orders that its writers obeyed so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub orders: u64,
     pub views: BTreeMap<GatewayVersion, View>,
 }
 
@@ -68,6 +71,9 @@ pub struct Shown {
     pub digest: Digest,
     pub sameness: String,
     pub counts: BTreeMap<String, u64>,
+    /// Of the plain configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_bytes: Option<u64>,
 }
 
 impl Head {
@@ -81,6 +87,7 @@ impl Head {
             confirmed_at: UnixMs::default(),
             writer: String::new(),
             nonce: 0,
+            orders: 0,
             views: BTreeMap::new(),
         }
     }
@@ -111,16 +118,61 @@ impl Head {
         self.views.get(version)?.history.first()
     }
 
-    /// Puts a generation in front of its version's history and lets the oldest go. It is good at once.
+    /// Puts a generation in front of its version's history. It is good at once.
     pub fn publish(&mut self, version: GatewayVersion, entry: Entry) {
         let view = self.views.entry(version).or_default();
         view.good = Some(entry.position());
-        view.history.insert(0, entry);
-        view.history.truncate(HISTORY_MAX);
+        view.candidate = None;
+        view.insert(entry);
+    }
+
+    /// The same for one that has to prove itself; the first one ever is good at once, for there is no other.
+    pub fn publish_candidate(&mut self, version: GatewayVersion, entry: Entry) {
+        let view = self.views.entry(version).or_default();
+        match view.good {
+            None => view.good = Some(entry.position()),
+            Some(_) => view.candidate = Some(entry.position()),
+        }
+        view.insert(entry);
+    }
+
+    pub fn view(&self, version: &GatewayVersion) -> Option<&View> {
+        self.views.get(version)
     }
 }
 
 impl View {
+    /// Lets the oldest go, but none that the view still points to.
+    fn insert(&mut self, entry: Entry) {
+        self.history.insert(0, entry);
+        let pointed_to = [self.good, self.pinned];
+        let mut nth = 0;
+        self.history.retain(|entry| {
+            nth += 1;
+            nth <= HISTORY_MAX || pointed_to.contains(&Some(entry.position()))
+        });
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl View {
+    pub fn entry(&self, position: Position) -> Option<&Entry> {
+        self.history.iter().find(|entry| entry.position() == position)
+    }
+
+    /// A candidate has proven itself, if it is still the one.
+    pub fn promote(&mut self, position: Position) -> bool {
+        let is_candidate = self.candidate == Some(position);
+        if is_candidate {
+            self.good = Some(position);
+            self.candidate = None;
+        }
+        is_candidate
+    }
+
     /// What a new node may take, in this order: the pinned one, then the good one and what stands behind it.
     pub fn offered(&self) -> impl Iterator<Item = &Entry> {
         let pinned = self.history.iter().filter(|entry| Some(entry.position()) == self.pinned);
@@ -135,8 +187,8 @@ impl Entry {
         let manifest = snapshot.manifest();
         let position = manifest.position()?;
         let file_digest = snapshot.file_digest();
-        let Particulars { digest, sameness, counts, .. } = snapshot.particulars();
-        let shown = Shown { digest: *digest, sameness: sameness.clone(), counts: counts.clone() };
+        let Particulars { digest, sameness, counts, plain_bytes, .. } = snapshot.particulars();
+        let shown = Shown { digest: *digest, sameness: sameness.clone(), counts: counts.clone(), plain_bytes: Some(*plain_bytes) };
         Some(Self {
             epoch: position.epoch,
             generation: position.generation,

@@ -1,4 +1,4 @@
-//! The orders: what the operator wants of every leader. Pins, freeze, approvals (export-03, export-09).
+//! The orders: what the operator wants of every leader. Pins, freeze, approvals, restores (export-03, export-09).
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,30 @@ pub struct Orders {
     /// While it stands nothing is exported.
     pub freeze: Option<Act>,
     pub approvals: Vec<Approval>,
+    /// What is to be published once more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restores: Vec<Restore>,
+    /// What operators did last, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<Audited>,
+}
+
+/// Publishes an old generation as a new one, once: while its number is above the head's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    pub gateway_version: GatewayVersion,
+    pub position: Position,
+    /// Of the orders that it came with.
+    pub number: u64,
+    pub act: Act,
+}
+
+/// One line of the audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audited {
+    /// What was ordered, as a sentence.
+    pub what: String,
+    pub act: Act,
 }
 
 /// Who did something, when and why: for people.
@@ -52,7 +76,17 @@ pub struct Approval {
 
 impl Orders {
     pub fn none(cluster: Cluster, lineage: Lineage) -> Self {
-        Self { format: FORMAT, cluster, lineage, number: 0, pins: BTreeMap::new(), freeze: None, approvals: Vec::new() }
+        Self {
+            format: FORMAT,
+            cluster,
+            lineage,
+            number: 0,
+            pins: BTreeMap::new(),
+            freeze: None,
+            approvals: Vec::new(),
+            restores: Vec::new(),
+            audit: Vec::new(),
+        }
     }
 
     /// `operators` are the keys that may give orders.

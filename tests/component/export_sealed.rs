@@ -7,7 +7,7 @@ use holdover_ports::Name;
 use holdover_tests::virtual_world::keys::{ring, signing_key};
 use holdover_tests::virtual_world::{Act, World, documents};
 
-use crate::export_node::{ExportNode, head, history};
+use crate::export_node::{ExportNode, head, history, single};
 use crate::node::Stage;
 use crate::rules::cases;
 
@@ -83,7 +83,7 @@ async fn export_13_kongs_place_is_written_after_the_head_and_only_when_it_change
     assert_eq!(world.storage().object(KONG_PLACE), None, "nobody asked for it");
 
     let world = World::new(1);
-    let asked = |settings: Settings| Settings { kong_layout: true, ..settings };
+    let asked = |settings: Settings| Settings { kong_layout: true, ..single(settings) };
     let mut node = ExportNode::start_with(&stage, &world, asked);
     node.delivered(&first).await;
     assert_eq!(world.storage().object(KONG_PLACE).as_deref(), Some(first.as_slice()));

@@ -9,8 +9,8 @@ use holdover_plugin::policy::capabilities as asked;
 use holdover_plugin::policy::capabilities::{Body, Held, Keep, NotUnwrapped, StorageId};
 use holdover_plugin::snapshot::{PayloadKey, Purpose, Signature, Wrapping};
 use holdover_ports::{
-    Clock, Config, Etag, Event, Events, ExporterPorts, ImporterPorts, NotApplied, Object, Provenance, PutNew, Random, Schemas, Slot,
-    StorageFailure, StorageFailureKind, StorageRead, Swap, Unanswered, Why,
+    Clock, Config, Etag, Event, Events, ExporterPorts, Health, ImporterPorts, JanitorPorts, Listing, NotApplied, Object, Provenance,
+    PutNew, Random, Schemas, Slot, StorageFailure, StorageFailureKind, StorageRead, Swap, Unanswered, Why,
 };
 
 pub struct Native<P>(pub P);
@@ -18,29 +18,27 @@ pub struct Native<P>(pub P);
 pub struct HeldConfig(pub Config);
 pub struct HeldObject(Object);
 
-/// The ports that both kinds of policy have.
-pub trait Shared {
+/// The ports that every kind of policy has.
+pub trait Basic {
     fn storage(&self, storage: StorageId) -> Option<&Arc<dyn StorageRead>>;
-    fn schemas(&self) -> &dyn Schemas;
     fn clock(&self) -> &dyn Clock;
-    fn random(&self) -> &dyn Random;
     fn events(&self) -> &dyn Events;
 }
 
-macro_rules! shared {
+/// The ports that importer and exporter have.
+pub trait Shared: Basic {
+    fn schemas(&self) -> &dyn Schemas;
+    fn random(&self) -> &dyn Random;
+}
+
+macro_rules! basic {
     ($ports:ty) => {
-        impl Shared for $ports {
+        impl Basic for $ports {
             fn storage(&self, storage: StorageId) -> Option<&Arc<dyn StorageRead>> {
                 self.storages.get(storage as usize)
             }
-            fn schemas(&self) -> &dyn Schemas {
-                &*self.schemas
-            }
             fn clock(&self) -> &dyn Clock {
                 &*self.clock
-            }
-            fn random(&self) -> &dyn Random {
-                &*self.random
             }
             fn events(&self) -> &dyn Events {
                 &*self.events
@@ -48,6 +46,23 @@ macro_rules! shared {
         }
     };
 }
+
+macro_rules! shared {
+    ($ports:ty) => {
+        basic!($ports);
+
+        impl Shared for $ports {
+            fn schemas(&self) -> &dyn Schemas {
+                &*self.schemas
+            }
+            fn random(&self) -> &dyn Random {
+                &*self.random
+            }
+        }
+    };
+}
+
+basic!(JanitorPorts);
 
 shared!(ImporterPorts);
 shared!(ExporterPorts);
@@ -72,12 +87,12 @@ impl Body for HeldObject {
     }
 }
 
-impl<P: Shared> Held for Native<P> {
+impl<P: Basic> Held for Native<P> {
     type Config = HeldConfig;
     type Object = HeldObject;
 }
 
-impl<P: Shared> asked::StorageRead for Native<P> {
+impl<P: Basic> asked::StorageRead for Native<P> {
     async fn get(&self, storage: StorageId, key: &str, bytes_max: u64) -> Result<asked::Fetched<HeldObject>, StorageFailure> {
         let fetched = self.0.storage(storage).ok_or_else(no_such_storage)?.get(key, bytes_max).await?;
         let object = HeldObject(Object::new(fetched.bytes, Provenance::Storage));
@@ -91,7 +106,7 @@ impl<P: Shared> asked::Schemas for Native<P> {
     }
 }
 
-impl<P: Shared> asked::Clock for Native<P> {
+impl<P: Basic> asked::Clock for Native<P> {
     fn now(&self) -> UnixMs {
         self.0.clock().now()
     }
@@ -111,7 +126,7 @@ impl<P: Shared> asked::Random for Native<P> {
     }
 }
 
-impl<P: Shared> asked::Events for Native<P> {
+impl<P: Basic> asked::Events for Native<P> {
     fn emit(&self, event: Event) {
         self.0.events().emit(event);
     }
@@ -136,6 +151,18 @@ impl asked::Opening for Native<ImporterPorts> {
 impl asked::Unsealing for Native<ImporterPorts> {
     async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
         self.0.gate.keys.unwrap(wrapped)
+    }
+}
+
+impl asked::Unsealing for Native<ExporterPorts> {
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+        self.0.unsealing.unwrap(wrapped)
+    }
+}
+
+impl asked::Watching for Native<ExporterPorts> {
+    async fn health(&self, watched: u32) -> Health {
+        self.0.watching.health(watched).await
     }
 }
 
@@ -188,6 +215,16 @@ impl asked::StorageWrite for Native<ExporterPorts> {
 
     async fn swap(&self, storage: StorageId, key: &str, expected: Option<&Etag>, body: Vec<u8>) -> Result<Swap, StorageFailure> {
         self.0.writers.get(storage as usize).ok_or_else(no_such_storage)?.swap(key, expected, Bytes::from(body)).await
+    }
+}
+
+impl asked::StorageDelete for Native<JanitorPorts> {
+    async fn list(&self, storage: StorageId, prefix: &str, after: Option<&str>) -> Result<Listing, StorageFailure> {
+        self.0.deleters.get(storage as usize).ok_or_else(no_such_storage)?.list(prefix, after).await
+    }
+
+    async fn delete(&self, storage: StorageId, key: &str) -> Result<(), StorageFailure> {
+        self.0.deleters.get(storage as usize).ok_or_else(no_such_storage)?.delete(key).await
     }
 }
 

@@ -118,9 +118,10 @@ impl Node<'_> {
     }
 
     async fn step(&mut self) {
+        let news = self.world.control_plane.news();
         let facts = self.facts(false);
         let state = self.state.clone();
-        let ended = match self.world.control_plane.news() {
+        let ended = match news {
             Some(News::Delivered(config)) => self.importing.received(config, Facts { connected: true, ..facts }, state).await,
             Some(News::Lost) => self.importing.tick(facts, state).await,
             None if self.wake_at.is_some_and(|wake_at| wake_at <= Instant::now()) => self.importing.tick(facts, state).await,
@@ -136,6 +137,7 @@ impl Node<'_> {
             connected: self.world.control_plane.connected(),
             stopping,
             process: self.process,
+            session: self.world.control_plane.session(),
         }
     }
 
@@ -147,6 +149,9 @@ impl Node<'_> {
             let running = self.world.gateway.running();
             assert_eq!(running, Some(serving.digest), "what is served is what the gateway runs");
             self.serving = Some(serving.clone());
+        }
+        if outcome.refresh {
+            self.world.control_plane.refreshes(self.settings.give_up);
         }
         self.standing = outcome.standing;
         self.wake_at = outcome.wake_after.map(|after| Instant::now() + after);

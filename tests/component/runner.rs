@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use holdover_component::{Runtime, RuntimeOptions};
 use holdover_plugin::mutants;
 use holdover_plugin::policy::state::State;
-use holdover_plugin::policy::{ExportOutcome, Facts, Outcome, boot, export};
+use holdover_plugin::policy::{ExportOutcome, Facts, Outcome, Swept, boot, export, janitor};
 use holdover_ports::{Config, EpisodeLost, Exporter, ExporterPorts, Importer, ImporterPorts};
 use holdover_tests::mutants as guest;
 use holdover_tests::virtual_world::World;
@@ -79,14 +79,20 @@ impl Exporting {
 
     pub async fn received(&self, config: Config, facts: Facts, state: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
         match self {
-            Self::Native(caps) => Ok(export::received(caps, &facts, &state, &HeldConfig(config)).await),
+            Self::Native(caps) => {
+                mutants::choose(&facts.settings.node);
+                Ok(export::received(caps, &facts, &state, &HeldConfig(config)).await)
+            }
             Self::Component(exporter) => exporter.received(config, facts, state).await,
         }
     }
 
     pub async fn tick(&self, pending: Option<Config>, facts: Facts, state: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
         match self {
-            Self::Native(caps) => Ok(export::tick(caps, &facts, &state, pending.map(HeldConfig).as_ref()).await),
+            Self::Native(caps) => {
+                mutants::choose(&facts.settings.node);
+                Ok(export::tick(caps, &facts, &state, pending.map(HeldConfig).as_ref()).await)
+            }
             Self::Component(exporter) => exporter.tick(pending, facts, state).await,
         }
     }
@@ -124,4 +130,18 @@ fn compiled_dir() -> PathBuf {
 fn target() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(3).expect("a test lies three floors under the target folder").to_path_buf()
+}
+
+/// One sweep of the world's storages.
+pub async fn sweep(stage: &crate::node::Stage, world: &World) -> Swept {
+    let ports = world.janitor_ports();
+    let settings = stage.settings(world);
+    let facts = Facts { settings, serving: None, connected: false, stopping: false, process: 1, session: 0 };
+    match stage.core {
+        Core::Native => {
+            mutants::choose(&facts.settings.node);
+            janitor::sweep(&Native(ports), &facts).await
+        }
+        Core::Component => embedded().janitor(ports).unwrap().sweep(facts).await.unwrap(),
+    }
 }

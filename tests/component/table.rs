@@ -6,10 +6,10 @@ use holdover_plugin::mutants::Mutant;
 
 use crate::rules::{self, Rule};
 use crate::runner::Core;
-use crate::{applying, control_plane, ladder, lost, outage, quarantine, storages, trust};
+use crate::{applying, control_plane, fenced_mutants, ladder, lost, outage, quarantine, rejoin, storages, trust};
 
 /// The rules that this suite answers for with a mutant. Rule boot-12 is a matter of linking: `tests/worlds.rs`.
-const RULES: [&str; 16] = [
+const RULES: [&str; 17] = [
     "boot_01",
     "boot_02",
     "boot_03",
@@ -22,13 +22,14 @@ const RULES: [&str; 16] = [
     "boot_10",
     "boot_11",
     "boot_13",
+    "boot_14",
     "boot_15",
     "boot_16",
     "export_13",
     "export_15",
 ];
 
-const TABLE: [Rule; 16] = [
+const TABLE: [Rule; 17] = [
     outage::boot_01::RULE,
     outage::boot_02::RULE,
     ladder::boot_03::RULE,
@@ -41,6 +42,7 @@ const TABLE: [Rule; 16] = [
     applying::boot_10::RULE,
     control_plane::boot_11::RULE,
     trust::boot_13::RULE,
+    rejoin::boot_14::RULE,
     quarantine::boot_15::RULE,
     trust::boot_16::RULE,
     storages::export_13::RULE,
@@ -68,6 +70,7 @@ fn a_node_that_is_named_after_no_mutant_breaks_nothing() {
 #[test]
 fn every_mutant_is_somebodys() {
     let known: BTreeSet<_> = Mutant::ALL.iter().map(|(name, _)| *name).collect();
-    let used: BTreeSet<_> = TABLE.iter().map(|rule| rule.mutant).chain(lost::MISBEHAVIOURS).collect();
+    let used: BTreeSet<_> =
+        TABLE.iter().map(|rule| rule.mutant).chain(lost::MISBEHAVIOURS).chain(fenced_mutants::MUTANTS.iter().copied()).collect();
     assert_eq!(known, used);
 }

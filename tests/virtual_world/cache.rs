@@ -20,6 +20,7 @@ struct Inner {
     aside: Vec<(Slot, String, Bytes)>,
     unwritable: bool,
     unreadable: bool,
+    unmovable: bool,
 }
 
 impl VirtualCache {
@@ -52,6 +53,11 @@ impl VirtualCache {
         self.inner().unreadable = unreadable;
     }
 
+    /// Nothing can be set aside.
+    pub fn moves_nothing(&self, unmovable: bool) {
+        self.inner().unmovable = unmovable;
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
     }
@@ -82,6 +88,9 @@ impl Cache for VirtualCache {
     async fn set_aside(&self, slot: Slot, reason: &str) -> Result<(), String> {
         self.trace.note(Act::CacheSetAside(slot, reason.to_owned()));
         let mut inner = self.inner();
+        if inner.unmovable {
+            return Err("holdover_cache_dir = virtual: nothing can be renamed".into());
+        }
         if let Some(bytes) = inner.files.remove(&slot) {
             inner.aside.push((slot, reason.to_owned(), bytes));
         }

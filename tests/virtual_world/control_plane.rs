@@ -46,6 +46,10 @@ struct Stage {
     afterwards: Behaviour,
     underway: Option<Underway>,
     open: Option<Config>,
+    /// How many there were, this one included.
+    sessions: u64,
+    /// The attempt under way is nobody's but the node's: what becomes of it is news, either way.
+    refreshing: bool,
     news: VecDeque<News>,
 }
 
@@ -69,7 +73,16 @@ impl VirtualControlPlane {
     /// Refuses every connection until told otherwise.
     pub(super) fn new(trace: Arc<Trace>) -> Self {
         let afterwards = Behaviour::answers(Answer::ConnectionRefused);
-        Self { stage: Mutex::new(Stage { script: VecDeque::new(), afterwards, underway: None, open: None, news: VecDeque::new() }), trace }
+        let stage = Stage {
+            script: VecDeque::new(),
+            afterwards,
+            underway: None,
+            open: None,
+            sessions: 0,
+            refreshing: false,
+            news: VecDeque::new(),
+        };
+        Self { stage: Mutex::new(stage), trace }
     }
 
     /// From the next attempt on.
@@ -107,12 +120,29 @@ impl VirtualControlPlane {
     pub fn forgets_the_node(&self) {
         let mut stage = self.stage();
         stage.open = None;
+        stage.sessions = 0;
+        stage.refreshing = false;
         stage.underway = None;
         stage.news.clear();
     }
 
+    /// The node ends the session and dials anew, as an outcome asked for.
+    pub fn refreshes(&self, patience: Duration) {
+        let mut stage = self.stage();
+        if stage.open.take().is_some() {
+            self.trace.note(Act::Refreshed);
+            stage.join(patience);
+            stage.refreshing = true;
+        }
+    }
+
     pub fn connected(&self) -> bool {
         self.stage().open.is_some()
+    }
+
+    /// The number of the session that delivered last.
+    pub fn session(&self) -> u64 {
+        self.stage().sessions
     }
 
     /// When there will be news, as far as is known.
@@ -123,8 +153,11 @@ impl VirtualControlPlane {
 
     pub fn news(&self) -> Option<News> {
         let mut stage = self.stage();
-        if let Some(Ok(config)) = self.land(&mut stage) {
-            stage.news.push_back(News::Delivered(config));
+        let refreshing = stage.refreshing;
+        match self.land(&mut stage) {
+            Some(Ok(config)) => stage.news.push_back(News::Delivered(config)),
+            Some(Err(_)) if refreshing => stage.news.push_back(News::Lost),
+            Some(Err(_)) | None => {}
         }
         stage.news.pop_front()
     }
@@ -136,9 +169,11 @@ impl VirtualControlPlane {
     /// Ends the attempt under way, if it is time.
     fn land(&self, stage: &mut Stage) -> Option<Result<Config, Answer>> {
         let ending = stage.underway.take_if(|underway| underway.due <= Instant::now())?.ending;
+        stage.refreshing = false;
         match &ending {
             Ok(config) => {
                 stage.open = Some(config.clone());
+                stage.sessions += 1;
                 self.trace.note(Act::Delivered(config.digest()));
             }
             Err(answer) => self.trace.note(Act::Unanswered(*answer)),

@@ -20,6 +20,18 @@ pub fn kong(name: &str) -> Vec<u8> {
     }))
 }
 
+/// So many services and one plugin, which asks who is there or does not.
+pub fn services(count: usize, authentication: bool) -> Vec<u8> {
+    let service =
+        |number: usize| json!({ "name": format!("service-{number}"), "protocol": "http", "host": "upstream.internal", "port": 80 });
+    let plugin = if authentication { "key-auth" } else { "cors" };
+    bytes(&json!({
+        "_format_version": "3.0",
+        "services": (0..count).map(service).collect::<Vec<_>>(),
+        "plugins": [{ "name": plugin, "config": {} }],
+    }))
+}
+
 /// The same configuration, written otherwise.
 pub fn written_otherwise(document: &[u8]) -> Vec<u8> {
     let value: Value = serde_json::from_slice(document).unwrap();
@@ -39,8 +51,9 @@ pub fn kong_empty() -> Vec<u8> {
     bytes(&json!({ "_format_version": "3.0" }))
 }
 
+/// As of any document that a node may come to serve: an empty one, too.
 pub fn sameness(document: &[u8]) -> String {
-    let valid = config::validate(document.to_vec(), Format::Kong, Strictness::Delivered);
+    let valid = config::validate(document.to_vec(), Format::Kong, Strictness::Live);
     valid.unwrap_or_else(|invalid| panic!("the document is invalid: {invalid}")).proof().sameness().to_owned()
 }
 

@@ -15,13 +15,17 @@ pub mod keys;
 mod publication;
 mod storage;
 mod trace;
+mod watching;
 
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use holdover_plugin::config::Format;
+use holdover_plugin::model::Digest;
 use holdover_plugin::policy::Settings;
-use holdover_ports::{Config, Event, Events, ExporterPorts, ImporterPorts, Schemas, StorageRead, StorageWrite};
+use holdover_ports::{
+    Config, Event, Events, ExporterPorts, ImporterPorts, JanitorPorts, Schemas, StorageDelete, StorageRead, StorageWrite,
+};
 
 pub use cache::{VirtualBundle, VirtualCache};
 pub use clock::{SeededRandom, VirtualClock};
@@ -31,6 +35,7 @@ pub use keys::VirtualKeys;
 pub use publication::{Forgery, Published, forge, lineage, seal, seal_with};
 pub use storage::{VirtualStorage, WriteFault};
 pub use trace::{Act, Call, Trace};
+pub use watching::VirtualWatched;
 
 /// When the virtual world begins, by everybody's clock: 2026-11-22T00:00:00Z.
 pub const BEGINNING_UNIX_MS: u64 = 1_795_305_600_000;
@@ -44,6 +49,7 @@ pub struct World {
     pub bundle: Arc<VirtualBundle>,
     pub gateway: Arc<VirtualGateway>,
     pub schemas: Arc<VirtualSchemas>,
+    pub watched: Arc<VirtualWatched>,
     pub clock: Arc<VirtualClock>,
     pub random: Arc<SeededRandom>,
     events: Arc<Recorder>,
@@ -65,6 +71,7 @@ impl World {
             bundle: Arc::new(VirtualBundle::new(trace.clone())),
             gateway: Arc::new(VirtualGateway::new(trace.clone())),
             schemas: Arc::new(VirtualSchemas::default()),
+            watched: Arc::default(),
             clock: Arc::new(VirtualClock::new(BEGINNING_UNIX_MS, trace.clone())),
             random: Arc::new(SeededRandom::new(seed)),
             events: Arc::new(Recorder { trace: trace.clone() }),
@@ -97,9 +104,20 @@ impl World {
             storages: self.readers(),
             writers: self.storages.iter().map(|storage| storage.clone() as Arc<dyn StorageWrite>).collect(),
             sealing: self.keys.clone(),
+            unsealing: self.keys.clone(),
+            watching: self.watched.clone(),
             schemas: self.schemas.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
+            events: self.events.clone(),
+        }
+    }
+
+    pub fn janitor_ports(&self) -> JanitorPorts {
+        JanitorPorts {
+            storages: self.readers(),
+            deleters: self.storages.iter().map(|storage| storage.clone() as Arc<dyn StorageDelete>).collect(),
+            clock: self.clock.clone(),
             events: self.events.clone(),
         }
     }
@@ -109,6 +127,7 @@ impl World {
         let (cluster, version) = (publication::CLUSTER.parse().unwrap(), documents::VERSION.parse().unwrap());
         Settings {
             storages: (0..self.storages.len()).map(|index| format!("virtual-{index}")).collect(),
+            soak_watch: self.watched.names(),
             trusted: self.keys.trusted(),
             operators: self.keys.operators(),
             has_identity: self.keys.has_identity(),
@@ -122,22 +141,30 @@ impl World {
     }
 }
 
-/// The operator's schema: no document conforms while there is a violation.
+/// The operator's schema: no document conforms while there is a violation, and those that it forbids never do.
 #[derive(Default)]
 pub struct VirtualSchemas {
     violations: Mutex<Vec<String>>,
+    forbidden: Mutex<Vec<Digest>>,
 }
 
 impl VirtualSchemas {
     pub fn violated(&self, violations: &[&str]) {
         *self.violations.lock().unwrap() = violations.iter().map(ToString::to_string).collect();
     }
+
+    pub fn forbids(&self, document: &[u8]) {
+        self.forbidden.lock().unwrap().push(Digest::of(document));
+    }
 }
 
 #[async_trait]
 impl Schemas for VirtualSchemas {
-    async fn conforms(&self, _config: &Config) -> Result<(), Vec<String>> {
-        let violations = self.violations.lock().unwrap().clone();
+    async fn conforms(&self, config: &Config) -> Result<(), Vec<String>> {
+        let mut violations = self.violations.lock().unwrap().clone();
+        if self.forbidden.lock().unwrap().contains(&config.digest()) {
+            violations.push("the document is one that the schema forbids".into());
+        }
         if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 }

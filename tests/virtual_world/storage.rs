@@ -7,11 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::model::UnixMs;
-use holdover_ports::{Etag, Fetched, PutNew, StorageFailure, StorageFailureKind, StorageRead, StorageWrite, Swap};
+use holdover_ports::{
+    Etag, Fetched, Listed, Listing, PutNew, StorageDelete, StorageFailure, StorageFailureKind, StorageRead, StorageWrite, Swap,
+};
+
+use tokio::time::Instant;
 
 use super::{Act, Trace};
 
-type Objects = BTreeMap<String, (Bytes, u64)>;
+/// Bytes, mark, and when they were written.
+type Objects = BTreeMap<String, (Bytes, u64, UnixMs)>;
 
 pub struct VirtualStorage {
     index: usize,
@@ -20,8 +25,11 @@ pub struct VirtualStorage {
     trace: Arc<Trace>,
 }
 
-#[derive(Default)]
 struct Inner {
+    began: Instant,
+    beginning: UnixMs,
+    /// Neither If-Match nor If-None-Match is looked at, as with some stores.
+    unconditional: bool,
     objects: Objects,
     writes: u64,
     /// Every request fails so.
@@ -53,7 +61,20 @@ pub enum WriteFault {
 
 impl VirtualStorage {
     pub(super) fn new(index: usize, trace: Arc<Trace>) -> Self {
-        Self { index, name: format!("virtual-{index}"), inner: Mutex::default(), trace }
+        let inner = Inner {
+            began: Instant::now(),
+            beginning: UnixMs(super::BEGINNING_UNIX_MS),
+            unconditional: false,
+            objects: Objects::default(),
+            writes: 0,
+            down: None,
+            pause: None,
+            latency: Duration::ZERO,
+            date: None,
+            put_faults: VecDeque::new(),
+            swap_faults: VecDeque::new(),
+        };
+        Self { index, name: format!("virtual-{index}"), inner: Mutex::new(inner), trace }
     }
 
     pub fn hold(&self, key: &str, bytes: impl Into<Bytes>) {
@@ -61,7 +82,7 @@ impl VirtualStorage {
     }
 
     pub fn object(&self, key: &str) -> Option<Bytes> {
-        self.inner().objects.get(key).map(|(bytes, _)| bytes.clone())
+        self.inner().objects.get(key).map(|(bytes, ..)| bytes.clone())
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -101,6 +122,10 @@ impl VirtualStorage {
         self.inner().swap_faults.push_back(fault);
     }
 
+    pub fn ignores_conditions(&self, ignores: bool) {
+        self.inner().unconditional = ignores;
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
     }
@@ -130,7 +155,7 @@ impl VirtualStorage {
         if let Some(WriteFault::Overtaken { key, bytes }) = &fault {
             inner.write(key, Bytes::copy_from_slice(bytes));
         }
-        let held = holds(&inner.objects);
+        let held = inner.unconditional || holds(&inner.objects);
         match fault {
             None | Some(WriteFault::Overtaken { .. }) if held => inner.write(key, body),
             None | Some(WriteFault::Overtaken { .. }) => {}
@@ -150,7 +175,8 @@ impl VirtualStorage {
 impl Inner {
     fn write(&mut self, key: &str, bytes: Bytes) {
         self.writes += 1;
-        self.objects.insert(key.to_owned(), (bytes, self.writes));
+        let at = self.beginning.plus(self.began.elapsed());
+        self.objects.insert(key.to_owned(), (bytes, self.writes, at));
     }
 }
 
@@ -168,7 +194,7 @@ impl StorageRead for VirtualStorage {
         self.trace.note(Act::Get { storage: self.index, key: key.to_owned() });
         self.answer(key).await?;
         let found = self.inner().objects.get(key).cloned();
-        let (bytes, mark) = found.ok_or_else(|| self.failure(StorageFailureKind::Absent, key))?;
+        let (bytes, mark, _) = found.ok_or_else(|| self.failure(StorageFailureKind::Absent, key))?;
         if bytes.len() as u64 > bytes_max {
             return Err(self.failure(StorageFailureKind::TooLarge, key));
         }
@@ -190,7 +216,30 @@ impl StorageWrite for VirtualStorage {
         self.trace.note(Act::Swap { storage: self.index, key: key.to_owned() });
         self.answer(key).await?;
         let fault = self.inner().swap_faults.pop_front();
-        let swapped = self.write(key, body, fault, |objects| objects.get(key).map(|(_, mark)| etag(*mark)).as_ref() == expected)?;
+        let swapped = self.write(key, body, fault, |objects| objects.get(key).map(|(_, mark, _)| etag(*mark)).as_ref() == expected)?;
         Ok(if swapped { Swap::Swapped } else { Swap::Stale })
     }
 }
+
+#[async_trait]
+impl StorageDelete for VirtualStorage {
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StorageFailure> {
+        self.answer(prefix).await?;
+        let inner = self.inner();
+        let under = inner.objects.iter().filter(|(key, _)| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
+        let mut objects: Vec<_> = under.map(|(key, (.., modified))| Listed { key: key.clone(), modified: *modified }).collect();
+        let more = objects.len() > PAGE;
+        objects.truncate(PAGE);
+        Ok(Listing { objects, more })
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StorageFailure> {
+        self.trace.note(Act::Delete { storage: self.index, key: key.to_owned() });
+        self.answer(key).await?;
+        self.inner().objects.remove(key);
+        Ok(())
+    }
+}
+
+/// Small, so that every listing has a second page.
+const PAGE: usize = 7;

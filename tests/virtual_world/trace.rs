@@ -20,6 +20,8 @@ pub enum Act {
     Attempt,
     Unanswered(Answer),
     Delivered(Digest),
+    /// The control plane's session is ended, to be dialled anew.
+    Refreshed,
     Get {
         storage: usize,
         key: String,
@@ -29,6 +31,10 @@ pub enum Act {
         key: String,
     },
     Swap {
+        storage: usize,
+        key: String,
+    },
+    Delete {
         storage: usize,
         key: String,
     },
@@ -66,6 +72,11 @@ impl Trace {
 
     pub fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// What was noted after the first so many.
+    pub fn since(&self, known: usize) -> Vec<Call> {
+        self.calls.lock().unwrap().get(known..).unwrap_or_default().to_vec()
     }
 
     pub fn forget(&self) {

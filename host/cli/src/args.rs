@@ -1,5 +1,7 @@
 //! The command line, as text becomes types. Decides nothing; each command's doc comment is its help.
 
+mod orders;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,6 +11,10 @@ use holdover_plugin::model::{Cluster, Digest, GatewayVersion, Lineage};
 
 use crate::commands::generation::Which;
 use crate::exit;
+
+pub use orders::{
+    ApproveArguments, FreezeArguments, GenerationOrder, OperatorArguments, PublishArguments, UnfreezeArguments, UnpinArguments,
+};
 
 /// Gateways that start, and stay right, while their control plane is away.
 #[derive(Debug, Parser)]
@@ -43,6 +49,20 @@ pub enum Command {
     Diff(DiffArguments),
     /// Write a generation into a file, verified: the sealed snapshot, which is good as `holdover_bundle`.
     Fetch(FetchArguments),
+    /// Have new nodes take one generation, whatever is newer, until `unpin`.
+    Pin(GenerationOrder),
+    /// Have new nodes take the newest good generation again.
+    Unpin(UnpinArguments),
+    /// Have an old generation published once more, as a new one.
+    Restore(GenerationOrder),
+    /// Stop all exports until `unfreeze`.
+    Freeze(FreezeArguments),
+    /// Let exports go on.
+    Unfreeze(UnfreezeArguments),
+    /// Release what a guard holds: one export, once and within an hour; or with `--rejoin` what this machine's node would not apply.
+    Approve(ApproveArguments),
+    /// Publish a configuration file, once, as an exporter does whose control plane delivered it.
+    Publish(PublishArguments),
     /// Show what the running node serves, from where, and what it retries.
     Status(AskArguments),
     /// Say in sentences why the running node serves what it serves.
@@ -101,7 +121,19 @@ pub struct StorageArguments {
 #[derive(Debug, Args)]
 pub struct CheckArguments {
     #[command(flatten)]
-    pub storages: StorageArguments,
+    pub files: SettingsFiles,
+    /// Alone: whether the first storage does what an election needs, asked of the storage itself on scratch keys. Ends with 0 only if it
+    /// does. With `--as importer`: a storage to restore from; may be repeated. Without URL: of the settings' storages.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    pub storage: Vec<String>,
+    /// With `--as importer`: the cluster that the storages must hold.
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<Cluster>,
+    /// With `--as importer`: the gateway version to restore for.
+    #[arg(long, value_name = "VERSION")]
+    pub gateway_version: Option<GatewayVersion>,
+    #[command(flatten)]
+    pub keys: KeyArguments,
     /// Prove that the backup restores: fetch, verify, open, validate and load it as a node born in an outage would, into nothing.
     /// Ends with 0 only if such a node would serve, else with 1 and what every rung said.
     #[arg(long = "as", value_enum, value_name = "ROLE")]
@@ -112,6 +144,19 @@ pub struct CheckArguments {
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+impl CheckArguments {
+    /// The storages that were named, or none for those of the settings.
+    pub fn storages(&self) -> StorageArguments {
+        StorageArguments {
+            files: self.files.clone(),
+            storage: self.storage.iter().filter(|url| !url.is_empty()).cloned().collect(),
+            cluster: self.cluster.clone(),
+            gateway_version: self.gateway_version.clone(),
+            keys: self.keys.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -152,6 +197,9 @@ pub struct VerifyArguments {
 pub struct HistoryArguments {
     #[command(flatten)]
     pub storages: StorageArguments,
+    /// What operators did instead, newest first, and the orders that stand.
+    #[arg(long)]
+    pub audit: bool,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,

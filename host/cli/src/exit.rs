@@ -19,6 +19,12 @@ pub enum Exit {
     Policy = 4,
     /// The running node could not be asked.
     NotAnswered = 5,
+    /// The orders stand, and nobody obeyed them in time.
+    NotObeyed = 6,
+    /// Nothing is published until an operator says so: a guard or a freeze.
+    Held = 7,
+    /// Another exporter leads, or may.
+    StandsBy = 8,
 }
 
 pub const CODES: &str = "\
@@ -28,7 +34,10 @@ Exit codes:
   2  settings or usage
   3  a port, the cache, a file or a storage could not be opened
   4  the policy cannot be loaded
-  5  the running node could not be asked";
+  5  the running node could not be asked
+  6  the orders stand, and no leader has obeyed them yet
+  7  held by a guard or a freeze: nothing is published until an operator says so
+  8  another exporter leads";
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -83,7 +92,8 @@ mod tests {
 
     #[test]
     fn every_code_is_in_the_help() {
-        for exit in [Exit::Done, Exit::Invalid, Exit::Settings, Exit::NotOpened, Exit::Policy, Exit::NotAnswered] {
+        let exits = [Exit::Done, Exit::Invalid, Exit::Settings, Exit::NotOpened, Exit::Policy, Exit::NotAnswered];
+        for exit in exits.into_iter().chain([Exit::NotObeyed, Exit::Held, Exit::StandsBy]) {
             assert!(CODES.contains(&format!("\n  {}  ", exit as u8)), "{exit:?}");
         }
     }

@@ -1,7 +1,9 @@
 //! The one place that knows every adapter: settings in, parts of a node out.
 //!
 //! Each adapter gets its part of the settings and nothing else. A node that only imports has no storage writer anywhere
-//! (boot-12, host-02): the writer is made here, and only for an exporter.
+//! (boot-12, host-02): writers are made in [`written`], and only for an exporter or an operator's order.
+
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,20 +13,23 @@ use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, 
 use holdover_gateway::{Builtin, FileGateway, NoGateway, Options};
 use holdover_keys::{EncryptedCache, Identity, KeyRing, KeySettings, Recipient, SigningKey};
 use holdover_node::settings::{
-    ControlPlane, Credentials, Environment, Export, Gateway as GatewaySettings, Judges, Problems, S3Addressing, Settings, Sources,
+    ControlPlane, Credentials, Environment, Gateway as GatewaySettings, Judges, Problems, S3Addressing, Settings, Sources,
 };
 use holdover_node::settings::{load, status_address as status_address_of};
 use holdover_node::{FileBundle, FileCache, Journal, NodeParts, PolicyInfo, Sessions, SystemClock, SystemRandom};
 use holdover_plugin::model::Digest;
 use holdover_plugin::policy::Settings as PolicySettings;
 use holdover_ports::{
-    Cache, Clock, Dial, Exporter, ExporterPorts, Gate, Gateway, Importer, ImporterPorts, Inspector, Random, Schemas, StorageRead,
+    Clock, Config, Dial, Gate, Gateway, Importer, ImporterPorts, Inspector, NodeFiles, Random, Schemas, StorageRead, Unanswered,
 };
-use holdover_storage::{Addressing, Opened, Options as StorageOptions, PutConfig, StorageUrl};
+use holdover_storage::{Addressing, Options as StorageOptions, PutConfig, StorageUrl};
 
 use crate::args::SettingsFiles;
 use crate::commands::read_file;
 use crate::exit::Failure;
+use written::AtHand;
+
+pub use written::{Alone, Written, first_writable, publisher};
 
 const DEFAULT_CONFIG: &str = "/etc/holdover/holdover.conf";
 const CA_BYTES_MAX: u64 = 1024 * 1024;
@@ -82,16 +87,21 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
     let sessions = Arc::new(Sessions::new(dial(&settings.control_plane, &random).await?));
     let keys = Arc::new(key_ring(settings)?);
     let cache = Arc::new(FileCache::open(&settings.cache_dir).map_err(Failure::not_opened)?);
-    let storages = storages(settings, environment).await?;
+    let kept = kept(settings, &cache, &keys)?;
+    let storages = readers(settings, environment).await?;
+    let written = match &settings.export {
+        None => None,
+        Some(export) => Some(Written::open(settings, export, environment).await?),
+    };
     let Gateways { gateway, builtin } = gateway(&settings.gateway).await?;
     let runtime = runtime(settings, Some(settings.compiled_dir.clone())).await?;
     let schemas = schemas(settings, &runtime).await?;
 
     let importer = ImporterPorts {
         control_plane: sessions.clone(),
-        storages: storages.readers,
+        storages,
         gate: gate(settings, &keys),
-        cache: kept(settings, &cache, &keys)?,
+        cache: kept.clone(),
         bundle: Arc::new(FileBundle::new(settings.bundle.clone())),
         gateway: gateway.clone(),
         schemas: schemas.clone(),
@@ -99,20 +109,30 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
         random: random.clone(),
         events: journal.clone(),
     };
-    let exporter = storages.written.map(|written| ExporterPorts {
-        storages: written.iter().map(|opened| opened.reader.clone()).collect(),
-        writers: written.iter().map(|opened| opened.writer.clone()).collect(),
-        sealing: keys.clone(),
-        schemas,
-        clock: clock.clone(),
-        random: random.clone(),
-        events: journal.clone(),
-    });
-    let (importer, exporter) = policies(runtime.clone(), importer, exporter).await?;
+    let at_hand = AtHand { keys: keys.clone(), schemas, clock: clock.clone(), random: random.clone(), journal: journal.clone() };
+    let importer = linked(&runtime, |runtime| runtime.importer(importer)).await?;
+    let (exporter, janitor) = match &written {
+        None => (None, None),
+        Some(written) => (Some(written.exporter(&runtime, &at_hand).await?), written.janitor(&runtime, &at_hand).await?),
+    };
     let policy = Some(policy_info(settings, runtime.readiness()).await?);
     let status_listen = Some(settings.status_listen);
     let settings = PolicySettings { sealed_as: keys.sealed_as(), ..settings.policy.clone() };
-    let parts = NodeParts { importer, exporter, sessions, gateway, cache, settings, journal, clock, random, policy, status_listen };
+    let parts = NodeParts {
+        importer,
+        exporter,
+        janitor,
+        pending: kept,
+        sessions,
+        gateway,
+        cache,
+        settings,
+        journal,
+        clock,
+        random,
+        policy,
+        status_listen,
+    };
     Ok(Wired { parts, builtin })
 }
 
@@ -128,8 +148,8 @@ fn gate(settings: &Settings, keys: &Arc<KeyRing>) -> Gate {
     Gate { trusted: settings.policy.trusted.clone(), keys: keys.clone(), has_identity: keys.has_identity() }
 }
 
-/// What the policy keeps its files in: the node's cache, encrypted when asked for.
-fn kept(settings: &Settings, cache: &Arc<FileCache>, keys: &Arc<KeyRing>) -> Result<Arc<dyn Cache>, Failure> {
+/// What a node keeps its configurations in: its own files, encrypted when asked for.
+fn kept(settings: &Settings, cache: &Arc<FileCache>, keys: &Arc<KeyRing>) -> Result<Arc<dyn NodeFiles>, Failure> {
     match settings.keys.cache_encryption {
         false => Ok(cache.clone()),
         true => Ok(Arc::new(EncryptedCache::new(cache.clone(), keys.clone()).map_err(Failure::settings)?)),
@@ -155,40 +175,16 @@ async fn dial(control_plane: &ControlPlane, random: &Arc<dyn Random>) -> Result<
     }
 }
 
+/// A configuration file, as the control plane adapter for files delivers it.
+pub async fn file_config(path: &Path) -> Result<Config, Failure> {
+    let unread = |unanswered: Unanswered| Failure::not_opened(unanswered.detail);
+    let mut session = FileControlPlane::new(path.to_owned()).dial().await.map_err(unread)?;
+    session.next().await.map_err(unread)
+}
+
 async fn pem(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = read_file(path, CA_BYTES_MAX).await;
     bytes.map(Vec::from).map_err(|why| Failure::settings(format!("cluster_ca_cert = '{}': {why}", path.display())))
-}
-
-struct Storages {
-    readers: Vec<Arc<dyn StorageRead>>,
-    /// Those that can be written; only for an exporter.
-    written: Option<Vec<Opened>>,
-}
-
-async fn storages(settings: &Settings, environment: &Environment) -> Result<Storages, Failure> {
-    let readers = readers(settings, environment).await?;
-    let Some(Export { s3_config }) = &settings.export else { return Ok(Storages { readers, written: None }) };
-    let put = match s3_config {
-        None => PutConfig::default(),
-        Some(json) => PutConfig::parse(json).map_err(Failure::settings)?,
-    };
-    let options = storage_options(settings, environment)?;
-    let mut written = Vec::new();
-    for storage in &settings.storages {
-        let url = StorageUrl::parse(storage).map_err(Failure::settings)?;
-        // A mirror is for readers.
-        if !url.is_read_only() {
-            let opened = holdover_storage::open_with(&url, environment.variables(), put.clone(), &options).await;
-            written.push(opened.map_err(Failure::settings)?);
-        }
-    }
-    if written.is_empty() {
-        let sentence = "cluster_fallback_config_export is on, and cluster_fallback_config_storage names mirrors only, which nobody can \
-                        write: put the storage that they mirror before them";
-        return Err(Failure::settings(sentence));
-    }
-    Ok(Storages { readers, written: Some(written) })
 }
 
 /// As an importer reads them: what never changes is fetched once per host, if the operator says where.
@@ -263,7 +259,7 @@ pub async fn try_policy(settings: &Settings) -> Result<f64, Failure> {
         random,
     };
     let runtime = runtime(settings, None).await?;
-    policies(runtime.clone(), ports, None).await?;
+    linked(&runtime, |runtime| runtime.importer(ports)).await?;
     Ok(runtime.readiness().ready_ms)
 }
 
@@ -278,15 +274,20 @@ pub async fn rehearsal(
             let schemas = schemas(settings, &runtime).await?;
             (runtime, schemas)
         }
-        None => (Arc::new(compiling(|| Runtime::load(RuntimeOptions::default())).await?), Arc::new(NoSchema)),
+        None => (embedded_runtime().await?, Arc::new(NoSchema)),
     };
-    let (importer, _) = policies(runtime, ports(schemas), None).await?;
-    Ok(importer)
+    let ports = ports(schemas);
+    linked(&runtime, |runtime| runtime.importer(ports)).await
 }
 
 /// The embedded judge, for files.
 pub async fn inspector() -> Result<Arc<dyn Inspector>, Failure> {
     compiling(|| Runtime::load(RuntimeOptions::default())?.inspector()).await
+}
+
+/// The same beside a node.
+pub async fn inspector_beside(settings: &Settings) -> Result<Arc<dyn Inspector>, Failure> {
+    linked(&visiting_runtime(settings).await?, Runtime::inspector).await
 }
 
 async fn schemas(settings: &Settings, runtime: &Arc<Runtime>) -> Result<Arc<dyn Schemas>, Failure> {
@@ -302,15 +303,23 @@ async fn runtime(settings: &Settings, compiled_dir: Option<PathBuf>) -> Result<A
     Ok(Arc::new(compiling(|| Runtime::load(options)).await?))
 }
 
-type Policies = (Arc<dyn Importer>, Option<Arc<dyn Exporter>>);
+/// For a command beside a node: it takes the native code that the node keeps, and makes no folder that would not be the node's own.
+async fn visiting_runtime(settings: &Settings) -> Result<Arc<Runtime>, Failure> {
+    runtime(settings, Some(settings.compiled_dir.clone()).filter(|dir| dir.is_dir())).await
+}
 
-async fn policies(runtime: Arc<Runtime>, importer: ImporterPorts, exporter: Option<ExporterPorts>) -> Result<Policies, Failure> {
-    compiling(move || {
-        let importer = runtime.importer(importer)?;
-        let exporter = exporter.map(|ports| runtime.exporter(ports)).transpose()?;
-        Ok((importer, exporter))
-    })
-    .await
+/// Where no settings say anything else.
+async fn embedded_runtime() -> Result<Arc<Runtime>, Failure> {
+    Ok(Arc::new(compiling(|| Runtime::load(RuntimeOptions::default())).await?))
+}
+
+/// A world of the policy, compiled and given its ports.
+async fn linked<T: Send + 'static>(
+    runtime: &Arc<Runtime>,
+    link: impl FnOnce(&Runtime) -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, Failure> {
+    let runtime = runtime.clone();
+    compiling(move || link(&runtime)).await
 }
 
 /// Compiling is a second or more of computing: not on the threads that answer.

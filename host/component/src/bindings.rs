@@ -1,4 +1,4 @@
-//! What `wit/` looks like from the host. The worlds importer and exporter share the interfaces of world `common`.
+//! What `wit/` looks like from the host. The worlds share the interfaces of world `common`.
 
 use holdover_ports::{Config, Object};
 
@@ -34,6 +34,7 @@ pub mod importer {
             "holdover:policy/held": super::common::holdover::policy::held,
             "holdover:policy/storage-failures": super::common::holdover::policy::storage_failures,
             "holdover:policy/storage-read": super::common::holdover::policy::storage_read,
+            "holdover:policy/unsealing": super::common::holdover::policy::unsealing,
             "holdover:policy/schemas": super::common::holdover::policy::schemas,
             "holdover:policy/clock": super::common::holdover::policy::clock,
             "holdover:policy/random": super::common::holdover::policy::random,
@@ -54,9 +55,28 @@ pub mod exporter {
             "holdover:policy/held": super::common::holdover::policy::held,
             "holdover:policy/storage-failures": super::common::holdover::policy::storage_failures,
             "holdover:policy/storage-read": super::common::holdover::policy::storage_read,
+            "holdover:policy/unsealing": super::common::holdover::policy::unsealing,
             "holdover:policy/schemas": super::common::holdover::policy::schemas,
             "holdover:policy/clock": super::common::holdover::policy::clock,
             "holdover:policy/random": super::common::holdover::policy::random,
+            "holdover:policy/events": super::common::holdover::policy::events,
+        },
+        require_store_data_send: true,
+    });
+}
+
+pub mod janitor {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "holdover:policy/janitor",
+        imports: { default: trappable },
+        exports: { default: async | store },
+        with: {
+            "holdover:policy/types": super::common::holdover::policy::types,
+            "holdover:policy/held": super::common::holdover::policy::held,
+            "holdover:policy/storage-failures": super::common::holdover::policy::storage_failures,
+            "holdover:policy/storage-read": super::common::holdover::policy::storage_read,
+            "holdover:policy/clock": super::common::holdover::policy::clock,
             "holdover:policy/events": super::common::holdover::policy::events,
         },
         require_store_data_send: true,

@@ -1,4 +1,4 @@
-//! The capabilities that importer and exporter share, from ports to WIT.
+//! The capabilities that the worlds share, from ports to WIT.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdover_ports::{
-    Clock, Config, Event, Events, ExporterPorts, ImporterPorts, Name, Object, Provenance, Random, Schemas, Severity, StorageFailure,
-    StorageFailureKind, StorageRead, Why,
+    Clock, Config, Event, Events, ExporterPorts, ImporterPorts, JanitorPorts, Name, NotUnwrapped, Object, Provenance, Random, Schemas,
+    Severity, StorageFailure, StorageFailureKind, StorageRead, Unsealing, Why,
 };
 use tokio::sync::oneshot;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Access, Accessor, HasData, Resource, Source, StreamConsumer, StreamReader, StreamResult};
 
-use crate::bindings::common::holdover::policy::{clock, events, held, random, schemas, storage_failures, storage_read, types};
+use crate::bindings::common::holdover::policy::{clock, events, held, random, schemas, storage_failures, storage_read, types, unsealing};
 use crate::bindings::{HeldConfig, HeldObject};
 use crate::convert;
 use crate::episode::Hands;
@@ -25,29 +25,28 @@ impl<P: Send + 'static> HasData for Side<P> {
     type Data<'a> = &'a mut Hands<P>;
 }
 
-/// The ports that both worlds have.
-pub(crate) trait Shared: Send + Sync + 'static {
+/// The ports that every world with ports has.
+pub(crate) trait Basic: Send + Sync + 'static {
     fn storage(&self, index: u32) -> Option<Arc<dyn StorageRead>>;
-    fn schemas(&self) -> Arc<dyn Schemas>;
     fn clock(&self) -> Arc<dyn Clock>;
-    fn random(&self) -> &dyn Random;
     fn events(&self) -> &dyn Events;
 }
 
-macro_rules! shared {
+/// The ports that importer and exporter have.
+pub(crate) trait Shared: Basic {
+    fn unsealing(&self) -> &dyn Unsealing;
+    fn schemas(&self) -> Arc<dyn Schemas>;
+    fn random(&self) -> &dyn Random;
+}
+
+macro_rules! basic {
     ($ports:ty) => {
-        impl Shared for $ports {
+        impl Basic for $ports {
             fn storage(&self, index: u32) -> Option<Arc<dyn StorageRead>> {
                 self.storages.get(index as usize).cloned()
             }
-            fn schemas(&self) -> Arc<dyn Schemas> {
-                self.schemas.clone()
-            }
             fn clock(&self) -> Arc<dyn Clock> {
                 self.clock.clone()
-            }
-            fn random(&self) -> &dyn Random {
-                &*self.random
             }
             fn events(&self) -> &dyn Events {
                 &*self.events
@@ -56,10 +55,35 @@ macro_rules! shared {
     };
 }
 
-shared!(ImporterPorts);
-shared!(ExporterPorts);
+basic!(ImporterPorts);
+basic!(ExporterPorts);
+basic!(JanitorPorts);
 
-impl<P: Shared> Hands<P> {
+impl Shared for ImporterPorts {
+    fn unsealing(&self) -> &dyn Unsealing {
+        &*self.gate.keys
+    }
+    fn schemas(&self) -> Arc<dyn Schemas> {
+        self.schemas.clone()
+    }
+    fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+}
+
+impl Shared for ExporterPorts {
+    fn unsealing(&self) -> &dyn Unsealing {
+        &*self.unsealing
+    }
+    fn schemas(&self) -> Arc<dyn Schemas> {
+        self.schemas.clone()
+    }
+    fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+}
+
+impl<P: Basic> Hands<P> {
     pub fn hold_config(&mut self, config: Config) -> wasmtime::Result<Resource<HeldConfig>> {
         self.answered();
         Ok(self.table.push(HeldConfig(config))?)
@@ -79,13 +103,13 @@ impl<P: Shared> Hands<P> {
     }
 }
 
-impl<P: Shared> types::Host for Hands<P> {}
-impl<P: Shared> held::Host for Hands<P> {}
-impl<P: Shared> storage_failures::Host for Hands<P> {}
-impl<P: Shared> storage_read::Host for Hands<P> {}
+impl<P: Basic> types::Host for Hands<P> {}
+impl<P: Basic> held::Host for Hands<P> {}
+impl<P: Basic> storage_failures::Host for Hands<P> {}
+impl<P: Basic> storage_read::Host for Hands<P> {}
 impl<P: Shared> schemas::Host for Hands<P> {}
 
-impl<P: Shared> held::HostConfig for Hands<P> {
+impl<P: Basic> held::HostConfig for Hands<P> {
     fn size(&mut self, handle: Resource<HeldConfig>) -> wasmtime::Result<u64> {
         Ok(self.config(&handle)?.bytes().len() as u64)
     }
@@ -96,7 +120,7 @@ impl<P: Shared> held::HostConfig for Hands<P> {
     }
 }
 
-impl<P: Shared> held::HostConfigWithStore<Hands<P>> for Side<P> {
+impl<P: Basic> held::HostConfigWithStore<Hands<P>> for Side<P> {
     fn read(mut host: Access<'_, Hands<P>, Self>, handle: Resource<HeldConfig>) -> wasmtime::Result<StreamReader<u8>> {
         let bytes = host.get().config(&handle)?.bytes().clone();
         host.get().gave(bytes.len());
@@ -104,7 +128,7 @@ impl<P: Shared> held::HostConfigWithStore<Hands<P>> for Side<P> {
     }
 }
 
-impl<P: Shared> held::HostObject for Hands<P> {
+impl<P: Basic> held::HostObject for Hands<P> {
     fn size(&mut self, handle: Resource<HeldObject>) -> wasmtime::Result<u64> {
         Ok(self.object(&handle)?.bytes().len() as u64)
     }
@@ -115,7 +139,7 @@ impl<P: Shared> held::HostObject for Hands<P> {
     }
 }
 
-impl<P: Shared> held::HostObjectWithStore<Hands<P>> for Side<P> {
+impl<P: Basic> held::HostObjectWithStore<Hands<P>> for Side<P> {
     fn read(mut host: Access<'_, Hands<P>, Self>, handle: Resource<HeldObject>) -> wasmtime::Result<StreamReader<u8>> {
         let bytes = host.get().object(&handle)?.bytes().clone();
         // A sealed body opens into something larger, which is what is computed on.
@@ -124,7 +148,7 @@ impl<P: Shared> held::HostObjectWithStore<Hands<P>> for Side<P> {
     }
 }
 
-impl<P: Shared> storage_read::HostWithStore<Hands<P>> for Side<P> {
+impl<P: Basic> storage_read::HostWithStore<Hands<P>> for Side<P> {
     async fn get(
         accessor: &Accessor<Hands<P>, Self>,
         storage: u32,
@@ -162,7 +186,18 @@ impl<P: Shared> schemas::HostWithStore<Hands<P>> for Side<P> {
     }
 }
 
-impl<P: Shared> clock::Host for Hands<P> {
+impl<P: Shared> unsealing::Host for Hands<P> {
+    fn unwrap(&mut self, wrapped: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, unsealing::NotUnwrapped>> {
+        Ok(match self.ports.unsealing().unwrap(&wrapped) {
+            Ok(key) => Ok(key.as_bytes().to_vec()),
+            Err(NotUnwrapped::NoIdentity) => Err(unsealing::NotUnwrapped::NoIdentity),
+            Err(NotUnwrapped::ForOthers) => Err(unsealing::NotUnwrapped::ForOthers),
+            Err(NotUnwrapped::Damaged(why)) => Err(unsealing::NotUnwrapped::Damaged(why)),
+        })
+    }
+}
+
+impl<P: Basic> clock::Host for Hands<P> {
     fn now(&mut self) -> wasmtime::Result<u64> {
         Ok(self.ports.clock().now().0)
     }
@@ -172,7 +207,7 @@ impl<P: Shared> clock::Host for Hands<P> {
     }
 }
 
-impl<P: Shared> clock::HostWithStore<Hands<P>> for Side<P> {
+impl<P: Basic> clock::HostWithStore<Hands<P>> for Side<P> {
     async fn sleep(accessor: &Accessor<Hands<P>, Self>, duration: u64, why: String) -> wasmtime::Result<()> {
         let clock = accessor.with(|mut access| access.get().ports.clock());
         clock.sleep(Duration::from_millis(duration), Why::from_text(&why)).await;
@@ -187,7 +222,7 @@ impl<P: Shared> random::Host for Hands<P> {
     }
 }
 
-impl<P: Shared> events::Host for Hands<P> {
+impl<P: Basic> events::Host for Hands<P> {
     fn emit(&mut self, event: events::Event) -> wasmtime::Result<()> {
         let severity = match event.severity {
             events::Severity::Info => Severity::Info,
@@ -214,7 +249,7 @@ pub(crate) struct Collect {
 
 impl Collect {
     /// Reads a body of `size` bytes from the policy. The error is a sentence.
-    pub async fn body<P: Shared>(
+    pub async fn body<P: Basic>(
         accessor: &Accessor<Hands<P>, Side<P>>,
         size: u64,
         body: StreamReader<u8>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdover_plugin::config::Format;
 use holdover_plugin::model::{Epoch, Generation, Position, VersionRule};
-use holdover_plugin::policy::{Facts, OnRefusal, OnStale, Origin, Serving};
+use holdover_plugin::policy::{Facts, OnRefusal, OnStale, Origin, RejoinGuard, Serving};
 use holdover_plugin::snapshot::Trust;
 use holdover_ports::{StorageFailure, StorageFailureKind};
 
@@ -35,6 +35,17 @@ pub fn facts(facts: Facts) -> types::Facts {
             give_up: millis(settings.give_up),
             first_fetch_jitter: millis(settings.first_fetch_jitter),
             export_delay: millis(settings.export_delay),
+            single_exporter: settings.single_exporter,
+            lease_renew: millis(settings.lease_renew),
+            lease_expire: millis(settings.lease_expire),
+            guard: types::Guard { shrink_percent: settings.guard.shrink_percent, growth_percent: settings.guard.growth_percent },
+            soak: millis(settings.soak),
+            soak_watch: settings.soak_watch,
+            rejoin_guard: match settings.rejoin_guard {
+                RejoinGuard::Empty => types::RejoinGuard::Empty,
+                RejoinGuard::Shrink => types::RejoinGuard::Shrink,
+                RejoinGuard::Off => types::RejoinGuard::Off,
+            },
             settle: millis(settings.settle),
             staleness_warn: millis(settings.staleness_warn),
             head_age_max: millis(settings.head_age_max),
@@ -56,6 +67,7 @@ pub fn facts(facts: Facts) -> types::Facts {
         connected: facts.connected,
         stopping: facts.stopping,
         process: facts.process,
+        session: facts.session,
     }
 }
 

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdover_plugin::model::Digest;
-use holdover_plugin::policy::{ExportOutcome, Facts};
+use holdover_plugin::model::{Digest, Epoch};
+use holdover_plugin::policy::{Approvable, ExportOutcome, Facts, Office};
 use holdover_plugin::snapshot::Purpose;
-use holdover_ports::{Config, EpisodeLost, Etag, Exporter, ExporterPorts, PutNew, StorageFailure, StorageFailureKind, Swap};
+use holdover_ports::{Config, EpisodeLost, Etag, Exporter, ExporterPorts, Health, PutNew, StorageFailure, StorageFailureKind, Swap};
 use wasmtime::Store;
 use wasmtime::component::{Accessor, Linker, StreamReader};
 
 use crate::bindings::common::holdover::policy::storage_failures;
 use crate::bindings::exporter::exports::holdover::policy::exporting;
-use crate::bindings::exporter::holdover::policy::{sealing, storage_write};
+use crate::bindings::exporter::holdover::policy::{sealing, storage_write, watching};
 use crate::bindings::exporter::{Exporter as World, ExporterPre};
 use crate::common::{Collect, Side, no_such_storage};
 use crate::convert;
@@ -59,7 +59,7 @@ impl Exporter for ComponentExporter {
             let config = store.data_mut().hold_config(config)?;
             let run = store
                 .run_concurrent(async |accessor| world.holdover_policy_exporting().call_received(accessor, config, facts, state).await);
-            Ok(outcome(run.await??))
+            outcome(run.await??)
         })
         .await
     }
@@ -71,20 +71,47 @@ impl Exporter for ComponentExporter {
             let pending = pending.map(|config| store.data_mut().hold_config(config)).transpose()?;
             let run =
                 store.run_concurrent(async |accessor| world.holdover_policy_exporting().call_tick(accessor, pending, facts, state).await);
-            Ok(outcome(run.await??))
+            outcome(run.await??)
+        })
+        .await
+    }
+
+    async fn probe(&self, facts: Facts) -> Result<Vec<(String, Result<(), String>)>, EpisodeLost> {
+        within_bounds("probe", async {
+            let (mut store, world) = self.begin().await?;
+            let facts = convert::facts(facts);
+            let run = store.run_concurrent(async |accessor| world.holdover_policy_exporting().call_probe(accessor, facts).await);
+            Ok(run.await??.into_iter().map(|check| (check.name, check.found)).collect())
         })
         .await
     }
 }
 
-fn outcome(outcome: exporting::ExportOutcome) -> ExportOutcome {
-    ExportOutcome {
+fn outcome(outcome: exporting::ExportOutcome) -> wasmtime::Result<ExportOutcome> {
+    Ok(ExportOutcome {
         state: outcome.state,
         wake_after: outcome.wake_after.map(Duration::from_millis),
         pending: outcome.pending,
+        refresh: outcome.refresh,
         published: outcome.published.map(convert::position_back),
         held: outcome.held,
-    }
+        approvable: outcome.approvable.map(approvable).transpose()?,
+        office: match outcome.office {
+            exporting::Office::None => Office::None,
+            exporting::Office::Leader(epoch) => Office::Leader(Epoch(epoch)),
+            exporting::Office::Standby(sentence) => Office::Standby(sentence),
+            exporting::Office::Declined(sentence) => Office::Declined(sentence),
+        },
+    })
+}
+
+fn approvable(approvable: exporting::Approvable) -> wasmtime::Result<Approvable> {
+    let gateway_version = approvable.gateway_version.parse();
+    Ok(Approvable {
+        gateway_version: gateway_version.map_err(|_| wasmtime::Error::msg("the policy named a gateway version that is none"))?,
+        base: approvable.base.map(convert::position_back),
+        sameness: approvable.sameness,
+    })
 }
 
 fn ports(accessor: &Access) -> ExporterPorts {
@@ -92,6 +119,18 @@ fn ports(accessor: &Access) -> ExporterPorts {
 }
 
 impl storage_write::Host for Mine {}
+impl watching::Host for Mine {}
+
+impl watching::HostWithStore<Mine> for Side<ExporterPorts> {
+    async fn health(accessor: &Access, watched: u32) -> wasmtime::Result<watching::Condition> {
+        let watching = ports(accessor).watching;
+        Ok(match watching.health(watched).await {
+            Health::Well { sameness } => watching::Condition::Well(sameness),
+            Health::Ill(why) => watching::Condition::Ill(why),
+            Health::Silent(why) => watching::Condition::Silent(why),
+        })
+    }
+}
 
 impl sealing::Host for Mine {
     fn sign(&mut self, purpose: sealing::Purpose, digest: Vec<u8>) -> wasmtime::Result<Result<Vec<sealing::Signature>, String>> {

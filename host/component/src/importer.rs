@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::policy::{Facts, Outcome, Standing};
-use holdover_ports::{Answer, Config, EpisodeLost, Importer, ImporterPorts, NotApplied, NotUnwrapped, Provenance, Slot, Unanswered};
+use holdover_ports::{Answer, Config, EpisodeLost, Importer, ImporterPorts, NotApplied, Provenance, Slot, Unanswered};
 use wasmtime::Store;
 use wasmtime::component::{Accessor, Linker, Resource, StreamReader};
 
 use crate::bindings::importer::exports::holdover::policy::importing;
-use crate::bindings::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening, unsealing};
+use crate::bindings::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening};
 use crate::bindings::importer::{Importer as World, ImporterPre};
 use crate::bindings::{HeldConfig, HeldObject};
 use crate::common::{Collect, Side};
@@ -93,7 +93,7 @@ fn outcome(outcome: importing::Outcome) -> wasmtime::Result<Outcome> {
         importing::Standing::Stranded(why) => Standing::Stranded(why),
         importing::Standing::Refused(why) => Standing::Refused(why),
     };
-    Ok(Outcome { state: outcome.state, wake_after: outcome.wake_after.map(Duration::from_millis), standing })
+    Ok(Outcome { state: outcome.state, wake_after: outcome.wake_after.map(Duration::from_millis), refresh: outcome.refresh, standing })
 }
 
 /// The ports, out of the store: nothing of it may be held while a port is waited for.
@@ -106,17 +106,6 @@ impl opening::Host for Mine {}
 impl cache::Host for Mine {}
 impl bundle::Host for Mine {}
 impl gateway::Host for Mine {}
-
-impl unsealing::Host for Mine {
-    fn unwrap(&mut self, wrapped: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, unsealing::NotUnwrapped>> {
-        Ok(match self.ports.gate.keys.unwrap(&wrapped) {
-            Ok(key) => Ok(key.as_bytes().to_vec()),
-            Err(NotUnwrapped::NoIdentity) => Err(unsealing::NotUnwrapped::NoIdentity),
-            Err(NotUnwrapped::ForOthers) => Err(unsealing::NotUnwrapped::ForOthers),
-            Err(NotUnwrapped::Damaged(why)) => Err(unsealing::NotUnwrapped::Damaged(why)),
-        })
-    }
-}
 
 impl control_plane::HostWithStore<Mine> for Side<ImporterPorts> {
     async fn attempt(accessor: &Access, patience: u64) -> wasmtime::Result<Result<Resource<HeldConfig>, control_plane::Unanswered>> {
@@ -219,6 +208,7 @@ fn port_slot(slot: cache::Slot) -> Slot {
         cache::Slot::Settled => Slot::Settled,
         cache::Slot::Attempts => Slot::Attempts,
         cache::Slot::Marks => Slot::Marks,
+        cache::Slot::Approval => Slot::Approval,
     }
 }
 

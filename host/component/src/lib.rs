@@ -19,6 +19,7 @@ mod exporter;
 mod importer;
 mod inspect;
 mod inspector;
+mod janitor;
 mod kept;
 mod runtime;
 mod schemas;

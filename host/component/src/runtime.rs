@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use holdover_ports::{Exporter, ExporterPorts, Importer, ImporterPorts, Inspector};
+use holdover_ports::{Exporter, ExporterPorts, Importer, ImporterPorts, Inspector, Janitor, JanitorPorts};
 use wasmtime::component::Component;
 
 use crate::embedded::embedded;
@@ -14,6 +14,7 @@ use crate::error::LoadError;
 use crate::exporter::ComponentExporter;
 use crate::importer::{self, ComponentImporter};
 use crate::inspector::ComponentInspector;
+use crate::janitor::ComponentJanitor;
 use crate::kept::{self, Kept};
 
 #[derive(Clone, Debug, Default)]
@@ -65,13 +66,18 @@ impl Runtime {
     }
 
     pub fn exporter(&self, ports: ExporterPorts) -> Result<Arc<dyn Exporter>, LoadError> {
-        let [_, (name, bytes), _] = embedded();
+        let [_, (name, bytes), ..] = embedded();
         Ok(Arc::new(ComponentExporter::link(&self.compiled(name.into(), bytes)?, ports)?))
     }
 
     pub fn inspector(&self) -> Result<Arc<dyn Inspector>, LoadError> {
-        let [_, _, (name, bytes)] = embedded();
+        let [.., (name, bytes), _] = embedded();
         Ok(Arc::new(ComponentInspector::link(&self.compiled(name.into(), bytes)?)?))
+    }
+
+    pub fn janitor(&self, ports: JanitorPorts) -> Result<Arc<dyn Janitor>, LoadError> {
+        let [.., (name, bytes)] = embedded();
+        Ok(Arc::new(ComponentJanitor::link(&self.compiled(name.into(), bytes)?, ports)?))
     }
 
     pub fn readiness(&self) -> Readiness {
@@ -85,7 +91,7 @@ impl Runtime {
 
     fn importer_file(&self) -> Result<(String, Vec<u8>), LoadError> {
         let Some(path) = &self.options.policy else {
-            let [(name, bytes), _, _] = embedded();
+            let [(name, bytes), ..] = embedded();
             return Ok((name.into(), bytes.to_vec()));
         };
         let name = format!("holdover_policy = {}", path.display());

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdover_ports::{Cache, Slot};
+use holdover_ports::{Cache, Pending, Slot};
 
 use folder::Folder;
 
@@ -19,6 +19,9 @@ use folder::Folder;
 pub(crate) const FILE_BYTES_MAX: u64 = (holdover_plugin::config::CONFIG_BYTES_MAX + 16 * 1024 * 1024) as u64;
 /// What an episode may remember.
 pub const STATE_BYTES_MAX: usize = 64 * 1024;
+
+/// What an exporter is yet to publish.
+const PENDING: &str = "pending.config";
 
 pub struct FileCache {
     folder: Arc<Folder>,
@@ -70,6 +73,12 @@ impl FileCache {
     }
 }
 
+/// Leaves the operator's word for the rejoin guard with a node that runs and holds the folder (boot-14). It takes no lock: the node
+/// itself never writes this file.
+pub fn write_approval(dir: &Path, bytes: &[u8]) -> Result<(), String> {
+    folder::write_from_outside(dir, file_name(Slot::Approval), bytes)
+}
+
 #[async_trait]
 impl Cache for FileCache {
     async fn read(&self, slot: Slot) -> Result<Option<Bytes>, String> {
@@ -84,6 +93,22 @@ impl Cache for FileCache {
     async fn set_aside(&self, slot: Slot, reason: &str) -> Result<(), String> {
         let reason = slug(reason);
         self.off_the_runtime(move |folder| folder.set_aside(file_name(slot), &reason)).await
+    }
+}
+
+#[async_trait]
+impl Pending for FileCache {
+    async fn read_pending(&self) -> Result<Option<Bytes>, String> {
+        let bytes = self.off_the_runtime(|folder| folder.read(PENDING, FILE_BYTES_MAX)).await?;
+        Ok(bytes.map(Bytes::from))
+    }
+
+    async fn write_pending(&self, config: Bytes) -> Result<(), String> {
+        self.write_file(PENDING, vec![config]).await
+    }
+
+    async fn remove_pending(&self) -> Result<(), String> {
+        self.off_the_runtime(|folder| folder.remove(PENDING)).await
     }
 }
 
@@ -102,6 +127,7 @@ fn file_name(slot: Slot) -> &'static str {
         Slot::Settled => "settled.snapshot",
         Slot::Attempts => "attempts",
         Slot::Marks => "marks",
+        Slot::Approval => "approval",
     }
 }
 

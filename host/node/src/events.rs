@@ -35,6 +35,10 @@ struct Pages {
     /// By name and reason, of the events that have one.
     reasons: BTreeMap<(&'static str, String), u64>,
     failures: BTreeMap<String, Failure>,
+    /// Why the gateway does not run what came last.
+    rejected: Option<String>,
+    /// When the head was last known to say what the control plane says.
+    confirmed_at: Option<UnixMs>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -58,7 +62,15 @@ impl Journal {
         // Every name from the start: a rate over a counter that begins with its first event misses that event.
         let own = [EPISODE_LOST, SESSION_LOST, STATE_NOT_KEPT];
         let counts = Name::ALL.iter().map(|name| name.as_str()).chain(own).map(|name| (name, 0)).collect();
-        Self { clock, pages: Mutex::new(Pages { entries: VecDeque::new(), counts, reasons: BTreeMap::new(), failures: BTreeMap::new() }) }
+        let pages = Pages {
+            entries: VecDeque::new(),
+            counts,
+            reasons: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            rejected: None,
+            confirmed_at: None,
+        };
+        Self { clock, pages: Mutex::new(pages) }
     }
 
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
@@ -78,6 +90,28 @@ impl Journal {
     /// By rung, for example `control-plane`; the policy's own under `policy`.
     pub fn failures(&self) -> BTreeMap<String, Failure> {
         self.pages().failures.clone()
+    }
+
+    /// Why the gateway does not run what came last, if it does not.
+    pub(crate) fn rejected(&self) -> Option<String> {
+        self.pages().rejected.clone()
+    }
+
+    /// When this node's exporter last knew that the head says what the control plane says.
+    pub(crate) fn confirmed_at(&self) -> Option<UnixMs> {
+        self.pages().confirmed_at
+    }
+
+    /// What decisions say of the gateway and the head, for who asks later.
+    fn note(&self, event: &Event) {
+        let mut pages = self.pages();
+        if matches!(event.name, Name::ConfigRejected | Name::ConfigInvalid | Name::RejoinHeld) {
+            pages.rejected = Some(event.sentence.clone());
+        } else if matches!(event.name, Name::ConfigApplied | Name::ConfigUnchanged | Name::Rejoined) {
+            pages.rejected = None;
+        } else if matches!(event.name, Name::Exported | Name::HeadConfirmed | Name::ExportUnchanged) {
+            pages.confirmed_at = Some(self.clock.now());
+        }
     }
 
     /// `None`: the process ends, and nothing is tried again.
@@ -132,6 +166,7 @@ impl Journal {
 
 impl Events for Journal {
     fn emit(&self, event: Event) {
+        self.note(&event);
         let mut fields = event.fields;
         let about_control_plane =
             matches!(event.name, Name::ControlPlaneTried | Name::ControlPlaneGivenUp | Name::ControlPlaneRefused | Name::ControlPlaneLost);

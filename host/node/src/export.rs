@@ -1,25 +1,28 @@
 //! The exporter's worker: the newest delivery goes to the exporting policy, one episode after the other.
 //!
-//! Deliveries that come while an episode runs, or while a lost one waits for its retry, are overtaken by the newest. Knows
-//! neither storage nor rule.
+//! Deliveries that come while an episode runs, or while a lost one waits for its retry, are overtaken by the newest. What is not yet
+//! published is on disk before the policy sees it, and until the policy lets go of it (export-11). Knows neither storage nor rule.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use holdover_plugin::model::Digest;
 use holdover_plugin::policy::{ExportOutcome, Facts, Settings};
-use holdover_ports::{Config, EpisodeLost, Exporter, Random};
+use holdover_ports::{Config, EpisodeLost, Exporter, Pending, Random};
 use tokio::sync::watch;
 
 use crate::cache::{FileCache, Remembering};
 use crate::episode::{Losses, bounded, wake_after};
 use crate::events::Journal;
-use crate::session::Sessions;
+use crate::session::{Delivery, Sessions};
 use crate::status::Status;
 
 pub(crate) struct ExportWorker {
     pub exporter: Arc<dyn Exporter>,
+    pub kept: Arc<dyn Pending>,
     pub sessions: Arc<Sessions>,
-    pub deliveries: watch::Receiver<Option<Config>>,
+    pub deliveries: watch::Receiver<Option<Delivery>>,
     pub cache: Arc<FileCache>,
     pub settings: Settings,
     pub journal: Arc<Journal>,
@@ -40,8 +43,9 @@ enum Next {
 impl ExportWorker {
     /// Until it is dropped, or the sessions are.
     pub async fn run(mut self) {
-        // Before the first episode there is nothing to wake for: a leader publishes what its own session delivered (export-01).
-        let mut pause: Option<Duration> = None;
+        self.pending = self.left_behind().await;
+        // At once: an office is sought before there is anything to publish, and one that an earlier process held is taken up again.
+        let mut pause = self.tick().await;
         loop {
             let next = tokio::select! {
                 biased;
@@ -61,10 +65,12 @@ impl ExportWorker {
     /// Retried, each time with the newest, until an episode ends well.
     async fn received(&mut self) -> Option<Duration> {
         loop {
-            let newest = self.deliveries.borrow_and_update().clone()?;
-            let episode = self.exporter.received(newest.clone(), self.facts(), self.state.clone());
+            let Delivery { config, session } = self.deliveries.borrow_and_update().clone()?;
+            self.keep(&config).await;
+            let facts = Facts { session, ..self.facts() };
+            let episode = self.exporter.received(config.clone(), facts, self.state.clone());
             match bounded("received", episode).await {
-                Ok(outcome) => return self.settle(outcome, Some(newest)).await,
+                Ok(outcome) => return self.settle(outcome, Some(config)).await,
                 Err(lost) => self.wait_after(&lost).await,
             }
         }
@@ -92,7 +98,44 @@ impl ExportWorker {
         if let Err(sentence) = self.cache.write_state(Remembering::Exporter, self.state.clone()).await {
             self.journal.state_not_kept(sentence);
         }
+        if self.pending.is_none()
+            && let Err(sentence) = self.kept.remove_pending().await
+        {
+            self.journal.state_not_kept(sentence);
+        }
+        if outcome.refresh {
+            self.sessions.refresh(self.settings.give_up);
+        }
         wake_after(outcome.wake_after)
+    }
+
+    /// The configuration and its digest. That it cannot be kept stops no export.
+    async fn keep(&self, config: &Config) {
+        let mut file = Vec::with_capacity(config.bytes().len() + DIGEST_BYTES);
+        file.extend_from_slice(config.bytes());
+        file.extend_from_slice(config.digest().as_bytes());
+        if let Err(sentence) = self.kept.write_pending(Bytes::from(file)).await {
+            self.journal.state_not_kept(sentence);
+        }
+    }
+
+    /// What an earlier process did not get to publish.
+    async fn left_behind(&self) -> Option<Config> {
+        let file = match self.kept.read_pending().await {
+            Ok(file) => file?,
+            Err(sentence) => {
+                self.journal.state_not_kept(sentence);
+                return None;
+            }
+        };
+        let at = file.len().checked_sub(DIGEST_BYTES)?;
+        let (config, digest) = (file.slice(..at), file.slice(at..));
+        if Digest::of(&config).as_bytes()[..] != digest[..] {
+            self.journal
+                .state_not_kept("what an earlier process was to publish is damaged, and is left to the control plane to say again".into());
+            return None;
+        }
+        Some(Config::delivered_earlier(config))
     }
 
     async fn wait_after(&mut self, lost: &EpisodeLost) {
@@ -109,9 +152,12 @@ impl ExportWorker {
             // An export may end anywhere: the worker is dropped, and takes no leave.
             stopping: false,
             process: self.process,
+            session: self.sessions.session(),
         }
     }
 }
+
+const DIGEST_BYTES: usize = 32;
 
 async fn until(pause: Option<Duration>) {
     match pause {

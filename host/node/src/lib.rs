@@ -15,15 +15,18 @@ mod serve;
 mod session;
 pub mod settings;
 mod status;
+mod sweep;
 #[cfg(test)]
 mod testing;
+mod watching;
 
 pub use bundle::FileBundle;
-pub use cache::{FileCache, Remembering, STATE_BYTES_MAX};
+pub use cache::{FileCache, Remembering, STATE_BYTES_MAX, write_approval};
 pub use clock::SystemClock;
 pub use events::{Entry, Failure, Journal};
 pub use inbox::News;
 pub use node::{Node, NodeParts, run};
 pub use random::SystemRandom;
-pub use session::Sessions;
-pub use status::{ExportReport, GatewayReport, PolicyInfo, ServingReport, Status, StatusReport, WhyReport};
+pub use session::{Delivery, Sessions};
+pub use status::{ApprovableReport, ExportReport, GatewayReport, OfficeReport, PolicyInfo, ServingReport, Status, StatusReport, WhyReport};
+pub use watching::StatusWatching;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdover_plugin::policy::{Facts, Outcome, Settings};
-use holdover_ports::{Clock, Config, Exporter, Gateway, Importer, Random};
+use holdover_ports::{Clock, Config, Exporter, Gateway, Importer, Janitor, Pending, Random};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -28,6 +28,7 @@ use crate::inbox::News;
 use crate::serve;
 use crate::session::Sessions;
 use crate::status::{Identity, PolicyInfo, Status};
+use crate::sweep::SweepWorker;
 
 /// For the last episode of a process.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -36,6 +37,10 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 pub struct NodeParts {
     pub importer: Arc<dyn Importer>,
     pub exporter: Option<Arc<dyn Exporter>>,
+    /// Sweeps the storages while this node leads.
+    pub janitor: Option<Arc<dyn Janitor>>,
+    /// Where an exporter keeps what is not yet published.
+    pub pending: Arc<dyn Pending>,
     pub sessions: Arc<Sessions>,
     pub gateway: Arc<dyn Gateway>,
     pub cache: Arc<FileCache>,
@@ -51,6 +56,7 @@ pub struct NodeParts {
 pub struct Node {
     importing: Importing,
     exporting: Option<ExportWorker>,
+    sweeping: Option<SweepWorker>,
     status: Arc<Status>,
     listener: Option<TcpListener>,
 }
@@ -100,6 +106,7 @@ impl Node {
             None => None,
             Some(exporter) => Some(ExportWorker {
                 exporter,
+                kept: parts.pending,
                 sessions: parts.sessions.clone(),
                 deliveries: parts.sessions.deliveries(),
                 cache: parts.cache.clone(),
@@ -113,6 +120,15 @@ impl Node {
                 losses: Losses::default(),
             }),
         };
+        let sweeping = parts.janitor.filter(|_| exporting.is_some()).map(|janitor| SweepWorker {
+            janitor,
+            settings: parts.settings.clone(),
+            journal: parts.journal.clone(),
+            random: parts.random.clone(),
+            status: status.clone(),
+            process,
+            losses: Losses::default(),
+        });
         let importing = Importing {
             state: remembered(&parts.cache, &parts.journal, Remembering::Importer).await,
             importer: parts.importer,
@@ -129,7 +145,7 @@ impl Node {
             wake_at: None,
             losses: Losses::default(),
         };
-        Ok(Self { importing, exporting, status, listener })
+        Ok(Self { importing, exporting, sweeping, status, listener })
     }
 
     pub fn status(&self) -> Arc<Status> {
@@ -150,6 +166,9 @@ impl Node {
         }
         if let Some(exporting) = self.exporting {
             beside.spawn(exporting.run());
+        }
+        if let Some(sweeping) = self.sweeping {
+            beside.spawn(sweeping.run());
         }
         tokio::select! {
             biased;
@@ -204,6 +223,7 @@ impl Importing {
             connected: self.sessions.connected(),
             stopping: self.stopping,
             process: self.process,
+            session: self.sessions.session(),
         };
         let state = self.state.clone();
         let delivered = match &step {
@@ -228,7 +248,8 @@ impl Importing {
     }
 
     fn newest_of_the_session(&self) -> Option<Config> {
-        if self.sessions.connected() { self.sessions.deliveries().borrow().clone() } else { None }
+        let newest = || self.sessions.deliveries().borrow().as_ref().map(|delivery| delivery.config.clone());
+        if self.sessions.connected() { newest() } else { None }
     }
 
     async fn settle(&mut self, outcome: Outcome) {
@@ -237,6 +258,9 @@ impl Importing {
         self.losses.forget();
         self.status.stands(outcome.standing);
         self.wake(wake_after(outcome.wake_after));
+        if outcome.refresh {
+            self.sessions.refresh(self.settings.give_up);
+        }
         self.state = outcome.state;
         if let Err(sentence) = self.cache.write_state(Remembering::Importer, self.state.clone()).await {
             self.journal.state_not_kept(sentence);

@@ -7,9 +7,12 @@
 //!    └────────────────────┘  or to the inbox                   each further one: Delivered
 //!      patience, unanswered
 //! ```
+//! A refresh ends an open session and dials anew at once; only when that fails is the control plane lost.
+//!
 //! A caller that stops waiting cancels nothing: the attempt is a task of its own. Every delivery, first ones included, also
 //! goes to [`Sessions::deliveries`]. Knows no adapter and does not dial by itself: when to dial is the policy's decision.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,13 +32,25 @@ struct Shared {
     dial: Arc<dyn Dial>,
     stage: Mutex<Stage>,
     inbox: Inbox,
-    deliveries: watch::Sender<Option<Config>>,
+    deliveries: watch::Sender<Option<Delivery>>,
+    /// How many tenures have begun.
+    begun: AtomicU64,
+    /// The number of the session that delivered last.
+    session: AtomicU64,
+}
+
+/// A configuration, and which session brought it.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub config: Config,
+    /// From 1; rises with every session.
+    pub session: u64,
 }
 
 enum Stage {
     Closed,
-    Dialling { waiting: Vec<oneshot::Sender<Attempted>>, task: AbortHandle },
-    Open { latest: Config, task: AbortHandle },
+    Dialling { waiting: Vec<oneshot::Sender<Attempted>>, task: AbortHandle, tenure: u64 },
+    Open { latest: Config, task: AbortHandle, tenure: u64 },
 }
 
 type Attempted = Result<Config, Unanswered>;
@@ -49,7 +64,8 @@ struct Waiting<'a> {
 impl Sessions {
     pub fn new(dial: Arc<dyn Dial>) -> Self {
         let deliveries = watch::Sender::new(None);
-        Self { shared: Arc::new(Shared { dial, stage: Mutex::new(Stage::Closed), inbox: Inbox::default(), deliveries }) }
+        let (begun, session) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { dial, stage: Mutex::new(Stage::Closed), inbox: Inbox::default(), deliveries, begun, session }) }
     }
 
     /// The control plane, as sentences name it.
@@ -62,13 +78,27 @@ impl Sessions {
         matches!(*self.shared.stage(), Stage::Open { .. })
     }
 
+    /// The number of the session that delivered last; 0 before the first.
+    pub fn session(&self) -> u64 {
+        self.shared.session.load(Ordering::Acquire)
+    }
+
+    /// Ends the open session and dials anew at once, so that the control plane says what it says now. Nothing if none is open.
+    pub fn refresh(&self, patience: Duration) {
+        let mut stage = self.shared.stage();
+        if let Stage::Open { task, .. } = &*stage {
+            task.abort();
+            *stage = self.shared.dialling(patience, Vec::new(), true);
+        }
+    }
+
     /// What no attempt brought: later deliveries, and losses. For one reader.
     pub async fn news(&self) -> News {
         self.shared.inbox.take().await
     }
 
     /// The newest delivery of all.
-    pub fn deliveries(&self) -> watch::Receiver<Option<Config>> {
+    pub fn deliveries(&self) -> watch::Receiver<Option<Delivery>> {
         self.shared.deliveries.subscribe()
     }
 }
@@ -129,13 +159,18 @@ impl Shared {
                 Joined::Underway(receiver)
             }
             Stage::Closed => {
-                // The task cannot pass this stage's lock before the stage is set.
-                let tenure = Tenure { shared: self.clone(), ended: false };
-                let task = tokio::spawn(tenure.run(patience)).abort_handle();
-                *stage = Stage::Dialling { waiting: vec![answer], task };
+                *stage = self.dialling(patience, vec![answer], false);
                 Joined::Begun(receiver)
             }
         }
+    }
+
+    /// For a caller that holds the stage's lock: the task cannot pass it before the stage is set.
+    fn dialling(self: &Arc<Self>, patience: Duration, waiting: Vec<oneshot::Sender<Attempted>>, refreshes: bool) -> Stage {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        let tenure = Tenure { shared: self.clone(), number, refreshes, ended: false };
+        let task = tokio::spawn(tenure.run(patience)).abort_handle();
+        Stage::Dialling { waiting, task, tenure: number }
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -160,6 +195,9 @@ impl Shared {
 /// begun before this one's last breath.
 struct Tenure {
     shared: Arc<Shared>,
+    number: u64,
+    /// It takes the place of an open session: its failure is a loss.
+    refreshes: bool,
     ended: bool,
 }
 
@@ -169,13 +207,19 @@ impl Tenure {
             Ok((config, session)) => {
                 self.open(&config);
                 let lost = self.follow(session).await;
+                let superseded = self.shared.stage().tenure() != Some(self.number);
                 self.end();
-                self.shared.inbox.put(News::Lost(lost));
+                if !superseded {
+                    self.shared.inbox.put(News::Lost(lost));
+                }
             }
             Err(unanswered) => {
                 for caller in self.end() {
                     // Who stopped waiting needs no failure either.
                     let _ = caller.send(Err(unanswered.clone()));
+                }
+                if self.refreshes {
+                    self.shared.inbox.put(News::Lost(unanswered));
                 }
             }
         }
@@ -194,9 +238,13 @@ impl Tenure {
 
     fn open(&self, config: &Config) {
         let mut stage = self.shared.stage();
-        let Stage::Dialling { waiting, task } = std::mem::replace(&mut *stage, Stage::Closed) else { return };
-        *stage = Stage::Open { latest: config.clone(), task };
-        self.shared.deliveries.send_replace(Some(config.clone()));
+        if stage.tenure() != Some(self.number) {
+            return;
+        }
+        let Stage::Dialling { waiting, task, tenure } = std::mem::replace(&mut *stage, Stage::Closed) else { return };
+        *stage = Stage::Open { latest: config.clone(), task, tenure };
+        let session = self.shared.session.fetch_add(1, Ordering::AcqRel) + 1;
+        self.shared.deliveries.send_replace(Some(Delivery { config: config.clone(), session }));
         let taken = waiting.into_iter().filter_map(|caller| caller.send(Ok(config.clone())).ok()).count();
         if taken == 0 {
             self.shared.inbox.put(News::Delivered(config.clone()));
@@ -210,20 +258,43 @@ impl Tenure {
                 Ok(config) => config,
                 Err(unanswered) => return unanswered,
             };
-            if let Stage::Open { latest, .. } = &mut *self.shared.stage() {
-                *latest = config.clone();
-            }
-            self.shared.deliveries.send_replace(Some(config.clone()));
-            self.shared.inbox.put(News::Delivered(config));
+            self.deliver(config);
         }
     }
 
-    /// Closes the stage and hands out who was still waiting.
+    /// Under the stage's lock, so that a session that was refreshed meanwhile says nothing more.
+    fn deliver(&self, config: Config) {
+        let mut stage = self.shared.stage();
+        if stage.tenure() != Some(self.number) {
+            return;
+        }
+        if let Stage::Open { latest, .. } = &mut *stage {
+            *latest = config.clone();
+        }
+        let session = self.shared.session.load(Ordering::Acquire);
+        self.shared.deliveries.send_replace(Some(Delivery { config: config.clone(), session }));
+        self.shared.inbox.put(News::Delivered(config));
+    }
+
+    /// Closes the stage, if it is still this tenure's, and hands out who was still waiting.
     fn end(&mut self) -> Vec<oneshot::Sender<Attempted>> {
         self.ended = true;
-        match std::mem::replace(&mut *self.shared.stage(), Stage::Closed) {
+        let mut stage = self.shared.stage();
+        if stage.tenure() != Some(self.number) {
+            return Vec::new();
+        }
+        match std::mem::replace(&mut *stage, Stage::Closed) {
             Stage::Dialling { waiting, .. } => waiting,
             Stage::Closed | Stage::Open { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Stage {
+    fn tenure(&self) -> Option<u64> {
+        match self {
+            Self::Closed => None,
+            Self::Dialling { tenure, .. } | Self::Open { tenure, .. } => Some(*tenure),
         }
     }
 }
@@ -235,7 +306,7 @@ impl Drop for Tenure {
             return;
         }
         let lost = self.shared.broken_off();
-        let was_open = matches!(*self.shared.stage(), Stage::Open { .. });
+        let was_open = matches!(&*self.shared.stage(), Stage::Open { tenure, .. } if *tenure == self.number);
         drop(self.end());
         if was_open {
             self.shared.inbox.put(News::Lost(lost));

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdover_plugin::model::UnixMs;
-use holdover_plugin::policy::{ExportOutcome, Serving, Standing};
+use holdover_plugin::policy::{ExportOutcome, Office, Serving, Standing};
 use holdover_ports::{Clock, Gateway};
 use serde::Serialize;
 
@@ -80,6 +80,9 @@ pub struct StatusReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct ServingReport {
     pub digest: String,
+    pub sameness: String,
+    /// Why the gateway did not take what came since.
+    pub rejected: Option<String>,
     pub origin: &'static str,
     /// Epoch and generation, for what came from a snapshot.
     pub position: Option<String>,
@@ -96,16 +99,57 @@ pub struct GatewayReport {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ExportReport {
     pub published: Option<String>,
+    /// When the head was last known to say what the control plane says.
+    pub confirmed_at_unix_ms: Option<UnixMs>,
     pub held: Option<String>,
+    /// What `holdover approve` would release.
+    pub approvable: Option<ApprovableReport>,
+    pub office: OfficeReport,
     pub pending: bool,
+    /// Since when something is to be published and is not.
+    pub pending_since_unix_ms: Option<UnixMs>,
     /// When what is pending is tried again.
     pub next_try_unix_ms: Option<UnixMs>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ApprovableReport {
+    pub gateway_version: String,
+    pub base: Option<String>,
+    pub sameness: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct OfficeReport {
+    /// `none`, `leader`, `standby` or `declined`.
+    pub kind: &'static str,
+    pub epoch: Option<u64>,
+    /// Who leads instead, or which check of the storage failed.
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct WhyReport {
     pub sentences: Vec<String>,
     pub recent: Vec<Entry>,
+}
+
+impl OfficeReport {
+    fn of(office: &Office) -> Self {
+        let (kind, epoch, reason) = match office {
+            Office::None => ("none", None, None),
+            Office::Leader(epoch) => ("leader", Some(epoch.0), None),
+            Office::Standby(reason) => ("standby", None, Some(reason.clone())),
+            Office::Declined(reason) => ("declined", None, Some(reason.clone())),
+        };
+        Self { kind, epoch, reason }
+    }
+}
+
+impl Default for OfficeReport {
+    fn default() -> Self {
+        Self::of(&Office::None)
+    }
 }
 
 impl Status {
@@ -145,10 +189,30 @@ impl Status {
         let mut sheet = self.sheet();
         let published = outcome.published.map(|position| position.to_string());
         // An episode that did not look at the storage takes nothing back.
-        let published = published.or_else(|| sheet.export.take().and_then(|before| before.published));
+        let before = sheet.export.take();
+        let published = published.or_else(|| before.as_ref().and_then(|before| before.published.clone()));
         let next_try = outcome.wake_after.filter(|_| outcome.pending).map(|after| self.clock.now().plus(after));
-        let (held, pending) = (outcome.held.clone(), outcome.pending);
-        sheet.export = Some(ExportReport { published, held, pending, next_try_unix_ms: next_try });
+        let now = self.clock.now();
+        let since = before.as_ref().and_then(|before| before.pending_since_unix_ms).unwrap_or(now);
+        sheet.export = Some(ExportReport {
+            published,
+            confirmed_at_unix_ms: self.journal.confirmed_at(),
+            held: outcome.held.clone(),
+            approvable: outcome.approvable.as_ref().map(|approvable| ApprovableReport {
+                gateway_version: approvable.gateway_version.to_string(),
+                base: approvable.base.map(|position| position.to_string()),
+                sameness: approvable.sameness.clone(),
+            }),
+            office: OfficeReport::of(&outcome.office),
+            pending: outcome.pending,
+            pending_since_unix_ms: outcome.pending.then_some(since),
+            next_try_unix_ms: next_try,
+        });
+    }
+
+    /// Whether this node's exporter leads.
+    pub(crate) fn leads(&self) -> bool {
+        self.sheet().export.as_ref().is_some_and(|export| export.office.kind == "leader")
     }
 
     /// What the gateway runs.
@@ -178,6 +242,8 @@ impl Status {
         };
         let serving = sheet.serving.map(|(serving, since)| ServingReport {
             digest: serving.digest.to_string(),
+            sameness: serving.sameness,
+            rejected: self.journal.rejected(),
             origin: serving.origin.as_str(),
             position: serving.position.map(|position| position.to_string()),
             since_unix_ms: since,

@@ -58,6 +58,11 @@ impl Config {
         Self { bytes, digest }
     }
 
+    /// For an exporter's own disk: what the control plane delivered to an earlier process and is not yet published. It is never applied.
+    pub fn delivered_earlier(bytes: Bytes) -> Self {
+        Self::delivered(bytes)
+    }
+
     /// Verifies and opens a snapshot natively, whatever the policy already found. A cache entry is unwrapped first, and only
     /// a cache entry may hold a snapshot that this node sealed itself, which nobody signs.
     pub fn open(object: &Object, gate: &Gate) -> Result<Self, String> {

@@ -9,13 +9,13 @@ mod policy;
 mod ports;
 
 pub use held::{Config, Fetched, Gate, Object, Provenance};
-pub use policy::{EpisodeLost, Exporter, Importer, Inspector, Report, Verdict};
+pub use policy::{EpisodeLost, Exporter, Importer, Inspector, Janitor, Report, Verdict};
 pub use ports::{
-    Bundle, Cache, Clock, ControlPlane, Dial, Events, ExporterPorts, Gateway, GatewayStatus, ImporterPorts, Random, Schemas, Sealing,
-    Session, StorageRead, StorageWrite, Unsealing,
+    Bundle, Cache, Clock, ControlPlane, Dial, Events, ExporterPorts, Gateway, GatewayStatus, ImporterPorts, JanitorPorts, NodeFiles,
+    Pending, Random, Schemas, Sealing, Session, StorageDelete, StorageRead, StorageWrite, Unsealing, Watching,
 };
 
 pub use holdover_plugin::policy::capabilities::{
-    Answer, Etag, NotApplied, NotUnwrapped, PutNew, Slot, StorageFailure, StorageFailureKind, Swap, Unanswered,
+    Answer, Etag, Health, Listed, Listing, NotApplied, NotUnwrapped, PutNew, Slot, StorageFailure, StorageFailureKind, Swap, Unanswered,
 };
 pub use holdover_plugin::policy::events::{Event, Name, Severity, Why};

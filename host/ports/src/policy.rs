@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdover_plugin::config::Format;
-use holdover_plugin::policy::{ExportOutcome, Facts, Outcome};
+use holdover_plugin::policy::{ExportOutcome, Facts, Outcome, Swept};
 use holdover_plugin::snapshot::{PayloadKey, Trust};
 
 use crate::Config;
@@ -30,6 +30,15 @@ pub trait Exporter: Send + Sync {
 
     /// `pending` is the newest delivery that an earlier outcome asked to keep.
     async fn tick(&self, pending: Option<Config>, facts: Facts, state: Vec<u8>) -> Result<ExportOutcome, EpisodeLost>;
+
+    /// Whether the first storage does what an election needs: each check by its name, with what happened instead.
+    async fn probe(&self, facts: Facts) -> Result<Vec<(String, Result<(), String>)>, EpisodeLost>;
+}
+
+/// Decides what is removed from the storages.
+#[async_trait]
+pub trait Janitor: Send + Sync {
+    async fn sweep(&self, facts: Facts) -> Result<Swept, EpisodeLost>;
 }
 
 /// Judges files without doing anything: for `verify`, `check` and schemas.

@@ -9,7 +9,7 @@ use holdover_plugin::model::{Digest, UnixMs};
 use holdover_plugin::policy::capabilities::NotUnwrapped;
 use holdover_plugin::snapshot::{PayloadKey, Purpose, Signature, Wrapping};
 
-use crate::{Config, Etag, Event, Fetched, Gate, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why};
+use crate::{Config, Etag, Event, Fetched, Gate, Health, Listing, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why};
 
 /// How an adapter reaches its control plane.
 #[async_trait]
@@ -53,6 +53,18 @@ pub trait StorageWrite: Send + Sync {
     async fn swap(&self, key: &str, expected: Option<&Etag>, body: Bytes) -> Result<Swap, StorageFailure>;
 }
 
+/// What the janitor has, and nobody else: it lists and deletes, and writes nothing.
+#[async_trait]
+pub trait StorageDelete: Send + Sync {
+    /// One page of the objects whose keys begin with `prefix`, which may end in the middle of a name. `after` is the last key of the
+    /// page before; it is only compared, so whatever was listed may stand there. Only a page with objects is followed by another.
+    /// The order is that of the keys; a service over a file system may sort each folder by itself, and keeps to that from page to page.
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StorageFailure>;
+
+    /// Removes an object. One that is not there is removed already, so that a lost answer is made good by asking again.
+    async fn delete(&self, key: &str) -> Result<(), StorageFailure>;
+}
+
 /// The node's own files. See `policy::capabilities::Cache` for what `Ok` promises.
 #[async_trait]
 pub trait Cache: Send + Sync {
@@ -63,6 +75,21 @@ pub trait Cache: Send + Sync {
 
     async fn set_aside(&self, slot: Slot, reason: &str) -> Result<(), String>;
 }
+
+/// What an exporter is yet to publish, on this node's disk: it outlives the process (export-11). `Ok` promises what a cache's does.
+#[async_trait]
+pub trait Pending: Send + Sync {
+    async fn read_pending(&self) -> Result<Option<Bytes>, String>;
+
+    async fn write_pending(&self, config: Bytes) -> Result<(), String>;
+
+    async fn remove_pending(&self) -> Result<(), String>;
+}
+
+/// All files of a node.
+pub trait NodeFiles: Cache + Pending {}
+
+impl<T: Cache + Pending> NodeFiles for T {}
 
 #[async_trait]
 pub trait Bundle: Send + Sync {
@@ -91,6 +118,12 @@ pub struct GatewayStatus {
 #[async_trait]
 pub trait Schemas: Send + Sync {
     async fn conforms(&self, config: &Config) -> Result<(), Vec<String>>;
+}
+
+/// The nodes of `settings.soak_watch`, by index. See `policy::capabilities::Watching`.
+#[async_trait]
+pub trait Watching: Send + Sync {
+    async fn health(&self, watched: u32) -> Health;
 }
 
 /// Private keys that open. Nothing waits here: the keys are at hand.
@@ -144,8 +177,19 @@ pub struct ExporterPorts {
     pub storages: Vec<Arc<dyn StorageRead>>,
     pub writers: Vec<Arc<dyn StorageWrite>>,
     pub sealing: Arc<dyn Sealing>,
+    pub unsealing: Arc<dyn Unsealing>,
     pub schemas: Arc<dyn Schemas>,
+    pub watching: Arc<dyn Watching>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    pub events: Arc<dyn Events>,
+}
+
+/// What a sweeping policy is given. Readers and deleters of one storage stand at the same place; there is no writer among them.
+#[derive(Clone)]
+pub struct JanitorPorts {
+    pub storages: Vec<Arc<dyn StorageRead>>,
+    pub deleters: Vec<Arc<dyn StorageDelete>>,
+    pub clock: Arc<dyn Clock>,
     pub events: Arc<dyn Events>,
 }

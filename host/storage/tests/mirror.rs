@@ -140,12 +140,15 @@ async fn a_proxy_stands_before_a_mirror_as_a_tunnel_and_its_password_is_not_told
 }
 
 #[tokio::test]
-async fn a_mirror_is_not_opened_for_writing() {
+async fn a_mirror_is_not_opened_for_writing_or_deleting() {
     let url = StorageUrl::parse("mirror+https://cdn.example.com/prod").unwrap();
     assert!(url.is_read_only() && !StorageUrl::parse("file:///var/lib/x").unwrap().is_read_only());
     let sentence = holdover_storage::open(&url, &Environment::new(), PutConfig::default()).await.err().expect("a refusal");
     assert!(sentence.starts_with("cluster_fallback_config_storage = mirror+https://cdn.example.com/prod"), "{sentence}");
     assert!(holdover_storage::open_writer(&url, &Environment::new(), PutConfig::default()).await.is_err());
+    let sentence = holdover_storage::open_deleter_with(&url, &Environment::new(), &Options::default()).await.err().expect("a refusal");
+    assert!(sentence.starts_with("cluster_fallback_config_storage = mirror+https://cdn.example.com/prod"), "{sentence}");
+    assert!(sentence.contains("a mirror is only read"), "{sentence}");
 }
 
 /// Takes as long as an answer is waited for.

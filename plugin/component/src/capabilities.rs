@@ -1,14 +1,18 @@
-//! The capabilities that importer and exporter share, over WIT imports.
+//! The capabilities that the worlds share, over WIT imports.
 
 use std::time::Duration;
 
 use holdover_plugin::model::UnixMs;
-use holdover_plugin::policy::capabilities::{
-    Body, Clock, Etag, Events, Fetched, Held, Random, Schemas, StorageFailure, StorageId, StorageRead,
-};
+use holdover_plugin::policy::capabilities::{Body, Clock, Etag, Events, Fetched, Held, StorageFailure, StorageId, StorageRead};
+#[cfg(any(feature = "importer", feature = "exporter"))]
+use holdover_plugin::policy::capabilities::{NotUnwrapped, Random, Schemas, Unsealing};
 use holdover_plugin::policy::events::{Event, Severity, Why};
+#[cfg(any(feature = "importer", feature = "exporter"))]
+use holdover_plugin::snapshot::PayloadKey;
 
-use crate::generated::common::holdover::policy::{clock, events, held, random, schemas, storage_read};
+use crate::generated::common::holdover::policy::{clock, events, held, storage_read};
+#[cfg(any(feature = "importer", feature = "exporter"))]
+use crate::generated::common::holdover::policy::{random, schemas, unsealing};
 use crate::{convert, stream};
 
 /// Everything outside, as this component was given it.
@@ -46,6 +50,7 @@ impl StorageRead for World {
     }
 }
 
+#[cfg(any(feature = "importer", feature = "exporter"))]
 impl Schemas for World {
     async fn conforms(&self, config: &held::Config) -> Result<(), Vec<String>> {
         schemas::conforms(config).await
@@ -66,6 +71,7 @@ impl Clock for World {
     }
 }
 
+#[cfg(any(feature = "importer", feature = "exporter"))]
 impl Random for World {
     fn random(&self) -> u64 {
         random::random()
@@ -81,5 +87,20 @@ impl Events for World {
         };
         let fields = event.fields.into_iter().map(|(field, value)| (field.into_owned(), value)).collect();
         events::emit(&events::Event { name: event.name.as_str().to_owned(), severity, sentence: event.sentence, fields });
+    }
+}
+
+#[cfg(any(feature = "importer", feature = "exporter"))]
+impl Unsealing for World {
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+        match unsealing::unwrap(wrapped) {
+            Ok(key) => {
+                let key = key.try_into().map_err(|_| NotUnwrapped::Damaged("the host gave a key of another length".into()))?;
+                Ok(PayloadKey::from_bytes(key))
+            }
+            Err(unsealing::NotUnwrapped::NoIdentity) => Err(NotUnwrapped::NoIdentity),
+            Err(unsealing::NotUnwrapped::ForOthers) => Err(NotUnwrapped::ForOthers),
+            Err(unsealing::NotUnwrapped::Damaged(why)) => Err(NotUnwrapped::Damaged(why)),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdover_plugin::config::Format;
 use holdover_plugin::model::{Epoch, Generation, Lineage, Position, VersionRule};
 use holdover_plugin::policy::capabilities::{StorageFailure, StorageFailureKind};
-use holdover_plugin::policy::{self, OnRefusal, OnStale, Origin};
+use holdover_plugin::policy::{self, Guard, OnRefusal, OnStale, Origin, RejoinGuard};
 use holdover_plugin::snapshot::{PublicKey, Trust};
 
 use crate::generated::common::holdover::policy::{storage_failures, types};
@@ -15,7 +15,14 @@ pub fn facts(facts: types::Facts) -> Result<policy::Facts, String> {
     let settings = settings(facts.settings)?;
     let serving = facts.serving.map(serving).transpose()?;
     holdover_plugin::mutants::choose(&settings.node);
-    Ok(policy::Facts { settings, serving, connected: facts.connected, stopping: facts.stopping, process: facts.process })
+    Ok(policy::Facts {
+        settings,
+        serving,
+        connected: facts.connected,
+        stopping: facts.stopping,
+        process: facts.process,
+        session: facts.session,
+    })
 }
 
 fn settings(settings: types::Settings) -> Result<policy::Settings, String> {
@@ -41,6 +48,17 @@ fn settings(settings: types::Settings) -> Result<policy::Settings, String> {
         give_up: Duration::from_millis(settings.give_up),
         first_fetch_jitter: Duration::from_millis(settings.first_fetch_jitter),
         export_delay: Duration::from_millis(settings.export_delay),
+        single_exporter: settings.single_exporter,
+        lease_renew: Duration::from_millis(settings.lease_renew),
+        lease_expire: Duration::from_millis(settings.lease_expire),
+        guard: Guard { shrink_percent: settings.guard.shrink_percent, growth_percent: settings.guard.growth_percent },
+        soak: Duration::from_millis(settings.soak),
+        soak_watch: settings.soak_watch,
+        rejoin_guard: match settings.rejoin_guard {
+            types::RejoinGuard::Empty => RejoinGuard::Empty,
+            types::RejoinGuard::Shrink => RejoinGuard::Shrink,
+            types::RejoinGuard::Off => RejoinGuard::Off,
+        },
         settle: Duration::from_millis(settings.settle),
         staleness_warn: Duration::from_millis(settings.staleness_warn),
         head_age_max: Duration::from_millis(settings.head_age_max),
@@ -98,6 +116,7 @@ pub fn serving_back(serving: policy::Serving) -> types::Serving {
     }
 }
 
+#[cfg(any(feature = "importer", feature = "exporter"))]
 pub fn position_back(position: Position) -> types::Position {
     types::Position { epoch: position.epoch.0, generation: position.generation.0 }
 }

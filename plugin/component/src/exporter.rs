@@ -1,14 +1,16 @@
 //! World `exporter`: its own imports as capabilities, its exports as episodes.
 
 use holdover_plugin::model::Digest;
-use holdover_plugin::policy::capabilities::{Etag, PutNew, Sealing, StorageFailure, StorageId, StorageWrite, Swap};
-use holdover_plugin::policy::{ExportOutcome, export};
+use holdover_plugin::policy::capabilities::{Etag, Health, PutNew, Sealing, StorageFailure, StorageId, StorageWrite, Swap, Watching};
+use holdover_plugin::policy::{Check, ExportOutcome, Office, export};
 use holdover_plugin::snapshot::{KeyId, PayloadKey, Purpose, Signature, Wrapping};
 
 use crate::capabilities::World;
 use crate::generated::common::holdover::policy::{held, types};
-use crate::generated::exporter::exports::holdover::policy::exporting::{ExportOutcome as WitOutcome, Guest};
-use crate::generated::exporter::holdover::policy::{sealing, storage_write};
+use crate::generated::exporter::exports::holdover::policy::exporting::{
+    Approvable, Check as WitCheck, ExportOutcome as WitOutcome, Guest, Office as WitOffice,
+};
+use crate::generated::exporter::holdover::policy::{sealing, storage_write, watching};
 use crate::{convert, stream};
 
 struct Exporter;
@@ -29,6 +31,18 @@ impl Guest for Exporter {
             Err(sentence) => misled(state, sentence),
         }
     }
+
+    async fn probe(facts: types::Facts) -> Vec<WitCheck> {
+        let checks = match convert::facts(facts) {
+            Ok(facts) => export::probe(&World, &facts).await,
+            Err(sentence) => Err(sentence),
+        };
+        let wit = |check: Check| WitCheck { name: check.name.to_owned(), found: check.found };
+        match checks {
+            Ok(checks) => checks.into_iter().map(wit).collect(),
+            Err(sentence) => vec![WitCheck { name: "answers".to_owned(), found: Err(sentence) }],
+        }
+    }
 }
 
 fn outcome(outcome: ExportOutcome) -> WitOutcome {
@@ -36,14 +50,35 @@ fn outcome(outcome: ExportOutcome) -> WitOutcome {
         state: outcome.state,
         wake_after: outcome.wake_after.map(convert::millis),
         pending: outcome.pending,
+        refresh: outcome.refresh,
         published: outcome.published.map(convert::position_back),
         held: outcome.held,
+        approvable: outcome.approvable.map(|approvable| Approvable {
+            gateway_version: approvable.gateway_version.to_string(),
+            base: approvable.base.map(convert::position_back),
+            sameness: approvable.sameness,
+        }),
+        office: match outcome.office {
+            Office::None => WitOffice::None,
+            Office::Leader(epoch) => WitOffice::Leader(epoch.0),
+            Office::Standby(sentence) => WitOffice::Standby(sentence),
+            Office::Declined(sentence) => WitOffice::Declined(sentence),
+        },
     }
 }
 
 fn misled(state: Vec<u8>, sentence: String) -> WitOutcome {
     let held = format!("the host told the policy something it cannot use: {sentence}");
-    WitOutcome { state, wake_after: None, pending: false, published: None, held: Some(held) }
+    WitOutcome {
+        state,
+        wake_after: None,
+        pending: false,
+        refresh: false,
+        published: None,
+        held: Some(held),
+        approvable: None,
+        office: WitOffice::None,
+    }
 }
 
 impl StorageWrite for World {
@@ -62,6 +97,16 @@ impl StorageWrite for World {
             Ok(storage_write::SwapOutcome::Swapped) => Ok(Swap::Swapped),
             Ok(storage_write::SwapOutcome::Stale) => Ok(Swap::Stale),
             Err(failure) => Err(convert::storage_failure(failure)),
+        }
+    }
+}
+
+impl Watching for World {
+    async fn health(&self, watched: u32) -> Health {
+        match watching::health(watched).await {
+            watching::Condition::Well(sameness) => Health::Well { sameness },
+            watching::Condition::Ill(why) => Health::Ill(why),
+            watching::Condition::Silent(why) => Health::Silent(why),
         }
     }
 }

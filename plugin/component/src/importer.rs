@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use holdover_plugin::policy::capabilities::{
-    Answer, Bundle, Cache, ControlPlane, Gateway, Keep, NotApplied, NotUnwrapped, Opening, Slot, Unanswered, Unsealing,
-};
+use holdover_plugin::policy::capabilities::{Answer, Bundle, Cache, ControlPlane, Gateway, Keep, NotApplied, Opening, Slot, Unanswered};
 use holdover_plugin::policy::state::State;
 use holdover_plugin::policy::{self, boot};
-use holdover_plugin::snapshot::PayloadKey;
 
 use crate::capabilities::World;
 use crate::convert;
 use crate::generated::common::holdover::policy::{held, types};
 use crate::generated::importer::exports::holdover::policy::importing::{Guest, Outcome, Standing};
-use crate::generated::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening, unsealing};
+use crate::generated::importer::holdover::policy::{bundle, cache, control_plane, gateway, opening};
 use crate::stream;
 
 struct Importer;
@@ -49,13 +46,14 @@ fn outcome(outcome: policy::Outcome) -> Outcome {
         policy::Standing::Stranded(why) => Standing::Stranded(why),
         policy::Standing::Refused(why) => Standing::Refused(why),
     };
-    Outcome { state: outcome.state, wake_after: outcome.wake_after.map(convert::millis), standing }
+    Outcome { state: outcome.state, wake_after: outcome.wake_after.map(convert::millis), refresh: outcome.refresh, standing }
 }
 
 fn misled(state: Vec<u8>, sentence: String) -> Outcome {
     Outcome {
         state,
         wake_after: None,
+        refresh: false,
         standing: Standing::Stranded(format!("the host told the policy something it cannot use: {sentence}")),
     }
 }
@@ -100,20 +98,6 @@ impl Opening for World {
     }
 }
 
-impl Unsealing for World {
-    async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
-        match unsealing::unwrap(wrapped) {
-            Ok(key) => {
-                let key = key.try_into().map_err(|_| NotUnwrapped::Damaged("the host gave a key of another length".into()))?;
-                Ok(PayloadKey::from_bytes(key))
-            }
-            Err(unsealing::NotUnwrapped::NoIdentity) => Err(NotUnwrapped::NoIdentity),
-            Err(unsealing::NotUnwrapped::ForOthers) => Err(NotUnwrapped::ForOthers),
-            Err(unsealing::NotUnwrapped::Damaged(why)) => Err(NotUnwrapped::Damaged(why)),
-        }
-    }
-}
-
 impl Cache for World {
     async fn read(&self, slot: Slot) -> Result<Option<held::Object>, String> {
         cache::read(wit_slot(slot)).await
@@ -138,6 +122,7 @@ fn wit_slot(slot: Slot) -> cache::Slot {
         Slot::Settled => cache::Slot::Settled,
         Slot::Attempts => cache::Slot::Attempts,
         Slot::Marks => cache::Slot::Marks,
+        Slot::Approval => cache::Slot::Approval,
     }
 }
 

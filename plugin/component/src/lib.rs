@@ -2,9 +2,9 @@
 //!
 //! Each shell turns imports into the policy's capabilities and exports into its episodes. Nothing is decided here.
 
-#[cfg(any(feature = "importer", feature = "exporter"))]
+#[cfg(any(feature = "importer", feature = "exporter", feature = "janitor"))]
 mod capabilities;
-#[cfg(any(feature = "importer", feature = "exporter"))]
+#[cfg(any(feature = "importer", feature = "exporter", feature = "janitor"))]
 mod convert;
 #[cfg(feature = "exporter")]
 mod exporter;
@@ -13,6 +13,8 @@ mod generated;
 mod importer;
 #[cfg(feature = "inspector")]
 mod inspector;
+#[cfg(feature = "janitor")]
+mod janitor;
 #[cfg(target_family = "wasm")]
 mod memcmp;
 mod stream;

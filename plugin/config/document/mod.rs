@@ -10,12 +10,12 @@ pub mod schema;
 use std::collections::BTreeMap;
 
 use super::tree::{self, Section};
-use super::{ENTITIES_MAX, Facts, Invalid, yaml};
+use super::{ENTITIES_MAX, Facts, Invalid, Strictness, yaml};
 
-pub(super) fn validate(bytes: &[u8]) -> Result<Facts, Invalid> {
+pub(super) fn validate(bytes: &[u8], strictness: Strictness) -> Result<Facts, Invalid> {
     let text = yaml::as_json(bytes)?;
     let sections = tree::sections(&text)?.ok_or_else(|| Invalid::whole("expected an object"))?;
-    if sections.is_empty() {
+    if sections.is_empty() && strictness != Strictness::Live {
         return Err(Invalid::whole("configures nothing: the object is empty"));
     }
     let counts = counts(&sections)?;
@@ -52,6 +52,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
+    fn validate(bytes: &[u8]) -> Result<Facts, Invalid> {
+        super::validate(bytes, Strictness::Delivered)
+    }
+
     #[test]
     fn an_object_is_a_document_and_counts_its_lists_and_objects() {
         let facts = validate(b"routes:\n- a\n- b\nmeta: {x: 1}\nname: n\nnone: []\n").unwrap();
@@ -73,6 +77,12 @@ mod tests {
         for text in ["", "{}", "[]", "[1]", "1", "\"text\"", "just text", "null", "{", "- a\n"] {
             assert!(validate(text.as_bytes()).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_live_control_plane_may_deliver_an_empty_object_and_nothing_else_that_is_refused() {
+        assert!(super::validate(b"{}", Strictness::Live).unwrap().counts.is_empty());
+        assert!(super::validate(b"null", Strictness::Live).is_err());
     }
 
     #[test]

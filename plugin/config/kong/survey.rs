@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::super::tree::{self, Node};
-use super::super::{ENTITIES_MAX, Invalid};
+use super::super::{AUTHENTICATION_PLUGINS, ENTITIES_MAX, Invalid};
 use super::Role;
+use super::authentication;
 use super::entities;
 use super::envelope::Document;
 use super::fields::{self, REMARKS};
@@ -152,6 +153,9 @@ impl<'a> Survey<'a> {
         };
         self.count(entity.name)?;
         let mut prepared = walk::prepare(entity, members, parent, place, self.old_paths);
+        if entity.name == "plugins" && authentication::is_enforced(&prepared.members) {
+            *self.counts.entry(AUTHENTICATION_PLUGINS.to_owned()).or_default() += 1;
+        }
         self.check(entity, &prepared, parent, place);
         self.register(entity, &prepared, parent, place);
         self.needs.entity(entity.name, &prepared.members);

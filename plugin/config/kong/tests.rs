@@ -39,6 +39,8 @@ fn what_configures_nothing_is_refused_but_not_by_kong() {
     for strictness in [Strictness::HandWritten, Strictness::Delivered] {
         assert!(validate(yaml.as_bytes(), strictness).err().unwrap().to_string().starts_with("configures nothing"));
     }
+    let facts = validate(yaml.as_bytes(), Strictness::Live).unwrap();
+    assert!(super::configures_nothing(&facts.counts), "{:?}", facts.counts);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Kong's documented place, written besides (export-13): after the head, by one conditional PUT, and only when asked to.
 
-use super::STORAGE;
+use super::FIRST;
 use crate::config::CONFIG_BYTES_MAX;
 use crate::model::Digest;
 use crate::policy::candidate::read_body;
@@ -23,7 +23,7 @@ pub(super) async fn write<C: Exporting>(caps: &C, facts: &Facts, config: &C::Con
 async fn replace<C: Exporting>(caps: &C, facts: &Facts, config: &C::Config) -> Result<(), String> {
     let key = keys::kong_place(&facts.settings.gateway_version);
     let bytes = read_body(config).await?;
-    let etag = match caps.get(STORAGE, &key, CONFIG_BYTES_MAX as u64).await {
+    let etag = match caps.get(FIRST, &key, CONFIG_BYTES_MAX as u64).await {
         Ok(fetched) => {
             let same_size = fetched.object.size() == bytes.len() as u64;
             if same_size && Digest::of(&read_body(&fetched.object).await?) == Digest::of(&bytes) {
@@ -34,7 +34,7 @@ async fn replace<C: Exporting>(caps: &C, facts: &Facts, config: &C::Config) -> R
         Err(StorageFailure { kind: StorageFailureKind::Absent | StorageFailureKind::AbsentOrForbidden, .. }) => None,
         Err(failure) => return Err(failure.detail),
     };
-    match caps.swap(STORAGE, &key, etag.as_ref(), bytes).await {
+    match caps.swap(FIRST, &key, etag.as_ref(), bytes).await {
         Ok(Swap::Swapped) => Ok(()),
         Ok(Swap::Stale) => Err(format!("somebody else writes {key}, too")),
         Err(failure) => Err(failure.detail),

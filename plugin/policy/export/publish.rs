@@ -1,16 +1,21 @@
 //! Station *publish*: upload the snapshot, read it back, verify it, then move the head (export-08).
 
+use super::located::{Located, NotMoved, later, locate, move_head};
 use super::sealing::{self, Sealed};
-use super::state::State;
-use super::{CONFIRM_EVERY, Located, STORAGE, kong_place, later};
+use super::state::{Copies, Guarded, Held, Soak, State};
+use super::{CONFIRM_EVERY, FIRST, kong_place, office, ordered, soak};
 use crate::config::{self, Strictness, ValidConfig};
-use crate::model::{Generation, Lineage, Position};
+use crate::model::{Epoch, GatewayVersion, Generation, Lineage, Position};
+use crate::mutants::{Mutant, active};
+use crate::policy::backoff::millis;
 use crate::policy::candidate::read_body;
-use crate::policy::capabilities::{Etag, PutNew, StorageFailure, StorageFailureKind, Swap};
+use crate::policy::capabilities::{Etag, PutNew, StorageFailure, StorageFailureKind};
 use crate::policy::events::{Event, Name};
+use crate::policy::guard::{self, Counted};
 use crate::policy::{Exporting, Facts};
-use crate::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
-use crate::snapshot::{self, Snapshot, Trust, keys};
+use crate::snapshot::head::{Entry, Head};
+use crate::snapshot::orders::Orders;
+use crate::snapshot::{self, Snapshot, Trust};
 
 /// How often one delivery is tried against a head that moves under it.
 const ROUNDS_MAX: u32 = 3;
@@ -21,6 +26,8 @@ pub(super) enum Published {
     Already(Position),
     /// Waiting would not help; the sentence says what would.
     Never(String),
+    /// An operator must say something first.
+    Held(Held),
     /// Whoever tries again says when.
     NotThisTime(String),
 }
@@ -32,16 +39,38 @@ enum Stopped {
     Raced,
 }
 
+/// What is published for whom, and under which rules.
+struct Wanted<'a> {
+    version: &'a GatewayVersion,
+    /// `None`: the operator ordered it, which is approval enough.
+    orders: Option<Option<&'a Orders>>,
+}
+
 impl From<Published> for Stopped {
     fn from(published: Published) -> Self {
         Self::With(published)
     }
 }
 
-pub(super) async fn publish<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, config: &C::Config) -> Published {
+/// What the control plane delivered.
+pub(super) async fn publish<C: Exporting>(
+    caps: &C,
+    facts: &Facts,
+    state: &mut State,
+    orders: Option<&Orders>,
+    config: &C::Config,
+) -> Published {
+    let wanted = Wanted { version: &facts.settings.gateway_version, orders: Some(orders) };
     for taken in 0..ROUNDS_MAX {
-        match round(caps, facts, state, config, taken).await {
-            Ok(position) => return Published::At(position),
+        let round = match validated(caps, facts, config).await {
+            Ok(valid) => round(caps, facts, state, &wanted, valid, taken).await,
+            Err(published) => Err(published.into()),
+        };
+        match round {
+            Ok(position) => {
+                kong_place::write(caps, facts, config).await;
+                return Published::At(position);
+            }
             Err(Stopped::With(published)) => return published,
             Err(Stopped::Raced) => caps.emit(Event::info(Name::ExportLostRace, "Somebody else wrote to the storage meanwhile: once more.")),
         }
@@ -49,38 +78,90 @@ pub(super) async fn publish<C: Exporting>(caps: &C, facts: &Facts, state: &mut S
     Published::NotThisTime("the head moved under every try: another exporter writes here too".into())
 }
 
-async fn round<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, config: &C::Config, taken: u32) -> Result<Position, Stopped> {
-    let valid = validated(caps, facts, config).await?;
-    let Located { head, etag } = locate(caps, facts).await.map_err(Published::NotThisTime)?;
+/// What was published once, as a new generation: by order, so no guard and no soak stands before it.
+pub(super) async fn again<C: Exporting>(
+    caps: &C,
+    facts: &Facts,
+    state: &mut State,
+    version: &GatewayVersion,
+    valid: ValidConfig,
+) -> Published {
+    match round(caps, facts, state, &Wanted { version, orders: None }, valid, 0).await {
+        Ok(position) => Published::At(position),
+        Err(Stopped::With(published)) => published,
+        Err(Stopped::Raced) => Published::NotThisTime("somebody else wrote to the storage meanwhile".into()),
+    }
+}
+
+async fn round<C: Exporting>(
+    caps: &C,
+    facts: &Facts,
+    state: &mut State,
+    wanted: &Wanted<'_>,
+    valid: ValidConfig,
+    taken: u32,
+) -> Result<Position, Stopped> {
+    let Located { head, etag } = locate(caps, facts, FIRST).await.map_err(Published::NotThisTime)?;
     let head = head.unwrap_or_else(|| Head::first(facts.settings.cluster.clone(), Lineage::from_random(caps.random(), caps.random())));
-    stand_by_if_succeeded(caps, state, &head)?;
-    if let Some(newest) = head.newest(&facts.settings.gateway_version)
+    if let Some(sentence) = office::succeeded(caps, state, head.epoch, &head.writer) {
+        return Err(Published::Never(sentence).into());
+    }
+    let Some(tenure) = &mut state.tenure else {
+        return Err(Published::NotThisTime("this exporter is not in office".into()).into());
+    };
+    let epoch = tenure.epoch;
+    if head.epoch != epoch && etag.is_some() && !active(Mutant::DoesNotRaiseTheEpoch) {
+        // It could not be seen when this exporter took office.
+        tenure.raised = false;
+        return Err(Published::NotThisTime("the head does not bear this leader's epoch yet".into()).into());
+    }
+    if let Some(newest) = head.newest(wanted.version)
+        && !active(Mutant::PublishesTheSame)
         && sealing::is_same(caps, facts, state, &head, newest, valid.proof()).await.map_err(Published::NotThisTime)?
     {
         let position = newest.position();
+        soak::take_over(caps, facts, state, &head);
         return Err(already(caps, facts, state, head, etag, position).await.into());
     }
-    let position = place(&head, state, taken);
-    let sameness = valid.proof().sameness().to_owned();
-    let sealed = sealing::sealed(caps, facts, state, head.lineage, position, valid).await;
-    let Sealed { snapshot, entry } = sealed.map_err(Published::NotThisTime)?;
-    upload(caps, snapshot, &entry).await?;
-    read_back(caps, &entry).await.map_err(Published::NotThisTime)?;
-    let published = advance(caps, head, position, entry, facts);
-    match move_head(caps, facts, published, etag).await {
-        Ok(()) => {}
-        Err(MoveFailed::Stale) => return Err(Stopped::Raced),
-        Err(MoveFailed::Failure(sentence)) => return Err(Published::NotThisTime(sentence).into()),
+    if let Some(orders) = wanted.orders {
+        guarded(caps, facts, &head, wanted.version, orders, &valid)?;
     }
-    state.office = Some(position.epoch);
-    state.published_sameness = Some(sameness);
-    kong_place::write(caps, facts, config).await;
+    let position = place(&head, epoch, taken);
+    let sameness = valid.proof().sameness().to_owned();
+    let sealed = sealing::sealed(caps, facts, wanted.version, state.captured_at, head.lineage, position, valid).await;
+    let Sealed { snapshot, entry } = sealed.map_err(Published::NotThisTime)?;
+    if !active(Mutant::MovesTheHeadFirst) {
+        upload(caps, snapshot, &entry).await?;
+    }
+    office::is_fresh(caps, facts, state).await.map_err(Published::NotThisTime)?;
+    let soaking = wanted.orders.is_some() && !facts.settings.soak.is_zero() && !active(Mutant::GoodAtOnce);
+    let next = advance(caps, head, position, entry, wanted.version, soaking);
+    let is_candidate = next.view(wanted.version).is_some_and(|view| view.candidate == Some(position));
+    match move_head(caps, facts, next, etag).await {
+        Ok(()) => {}
+        Err(NotMoved::Stale) => return Err(Stopped::Raced),
+        Err(NotMoved::Failed(sentence)) => return Err(Published::NotThisTime(sentence).into()),
+    }
+    remember(caps, facts, state, position, sameness, is_candidate);
     caps.emit(
-        Event::info(Name::Exported, "A configuration is published.")
-            .with("position", position)
-            .with("gateway_version", &facts.settings.gateway_version),
+        Event::info(Name::Exported, "A configuration is published.").with("position", position).with("gateway_version", wanted.version),
     );
     Ok(position)
+}
+
+fn remember<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, position: Position, sameness: String, is_candidate: bool) {
+    state.published = Some(position);
+    state.published_sameness = Some(sameness);
+    state.copies = Some(Copies::default());
+    state.soak = None;
+    if is_candidate {
+        let until_ms = millis(caps.monotonic().saturating_add(facts.settings.soak));
+        state.soak = Some(Soak { position, until_ms, look_ms: 0, ill: false });
+        let seconds = facts.settings.soak.as_secs();
+        caps.emit(
+            Event::info(Name::SoakBegan, format!("Generation {position} is a candidate for {seconds} s.")).with("position", position),
+        );
+    }
 }
 
 /// Only what validates is exported; what the operator's own schema refuses is not (export-02).
@@ -88,50 +169,48 @@ async fn validated<C: Exporting>(caps: &C, facts: &Facts, config: &C::Config) ->
     let bytes = read_body(config).await.map_err(Published::NotThisTime)?;
     let valid =
         config::validate(bytes, facts.settings.format, Strictness::Delivered).map_err(|invalid| never(caps, invalid.to_string()))?;
-    caps.conforms(config)
-        .await
-        .map_err(|violations| never(caps, format!("it does not conform to holdover_schema: {}", violations.join("; "))))?;
+    match caps.conforms(config).await {
+        Err(violations) if !active(Mutant::IgnoresTheSchema) => {
+            return Err(never(caps, format!("it does not conform to holdover_schema: {}", violations.join("; "))));
+        }
+        Ok(()) | Err(_) => {}
+    }
     for warning in valid.proof().warnings() {
         caps.emit(Event::warning(Name::ExportWarning, warning.clone()));
     }
     Ok(valid)
 }
 
-/// Station *locate*. A storage that cannot be looked into never looks like an empty one.
-pub(super) async fn locate<C: Exporting>(caps: &C, facts: &Facts) -> Result<Located, String> {
-    let fetched = match caps.get(STORAGE, keys::HEAD, HEAD_BYTES_MAX).await {
-        Ok(fetched) => fetched,
-        // Without ListBucket "absent" looks like "forbidden"; the swap that follows writes only if there is none.
-        Err(StorageFailure { kind: StorageFailureKind::Absent | StorageFailureKind::AbsentOrForbidden, .. }) => {
-            return Ok(Located { head: None, etag: None });
-        }
-        Err(failure) => return Err(failure.detail),
+/// How much went away or came since the newest generation (export-03). Of an encrypted history nothing is known to compare with.
+fn guarded<C: Exporting>(
+    caps: &C,
+    facts: &Facts,
+    head: &Head,
+    version: &GatewayVersion,
+    orders: Option<&Orders>,
+    valid: &ValidConfig,
+) -> Result<(), Published> {
+    let Some(newest) = head.newest(version) else { return Ok(()) };
+    let Some(shown) = &newest.shown else {
+        let sentence = "The newest generation is encrypted and shows no counts: the guards compared nothing.";
+        caps.emit(Event::warning(Name::ExportWarning, sentence).with("reason", "guard-blind"));
+        return Ok(());
     };
-    let bytes = read_body(&fetched.object).await?;
-    let head = Head::read(&bytes, &facts.settings.trusted)
-        .map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
-    if head.cluster != facts.settings.cluster {
-        return Err(format!(
-            "the storage holds cluster '{}', and holdover_cluster is '{}': give each cluster a prefix of its own in cluster_fallback_config_storage",
-            head.cluster, facts.settings.cluster
-        ));
+    let before = Counted { counts: &shown.counts, bytes: shown.plain_bytes };
+    let after = Counted { counts: valid.proof().counts(), bytes: Some(valid.proof().bytes_len()) };
+    let objections = guard::judge(&before, &after, &facts.settings.guard);
+    if objections.is_empty() || active(Mutant::NoGuards) {
+        return Ok(());
     }
-    Ok(Located { head: Some(head), etag: fetched.etag })
-}
-
-/// Whoever finds a later epoch than its own was succeeded: it publishes nothing more (export-06).
-fn stand_by_if_succeeded<C: Exporting>(caps: &C, state: &State, head: &Head) -> Result<(), Published> {
-    match state.office {
-        Some(office) if office < head.epoch => {
-            let sentence = format!(
-                "another exporter ('{}') took office after this one and publishes to the same storage: this one stands by until it is restarted",
-                head.writer
-            );
-            caps.emit(Event::alarm(Name::ExportHeld, format!("{sentence}.")).with("reason", "succeeded"));
-            Err(Published::Never(sentence))
-        }
-        Some(_) | None => Ok(()),
+    let asked = Guarded { base: Some(newest.position()), sameness: valid.proof().sameness().to_owned() };
+    let objection = guard::sentence(&objections);
+    if ordered::is_approved(caps, orders, version, &asked) {
+        caps.emit(Event::warning(Name::ExportApproved, format!("An operator approved the export although {objection}.")));
+        return Ok(());
     }
+    let sentence = format!("{objection}; `holdover approve` releases it, if that is meant");
+    let reason = objections.first().map_or("guard", |objection| objection.kind()).to_owned();
+    Err(Published::Held(Held { reason, sentence, approvable: Some(asked) }))
 }
 
 /// No change, no snapshot (export-05); a head that was confirmed long ago is confirmed on the way.
@@ -145,10 +224,16 @@ async fn already<C: Exporting>(
 ) -> Published {
     let now = caps.now();
     if now.since(head.confirmed_at) >= CONFIRM_EVERY {
+        if let Err(sentence) = office::is_fresh(caps, facts, state).await {
+            return Published::NotThisTime(sentence);
+        }
         head.confirmed_at = later(head.confirmed_at, now);
         match move_head(caps, facts, head, etag).await {
-            Ok(()) => caps.emit(Event::info(Name::HeadConfirmed, "The head is confirmed: nothing changed.")),
-            Err(failed) => return Published::NotThisTime(failed.into()),
+            Ok(()) => {
+                state.copies.get_or_insert_default().due_ms = 0;
+                caps.emit(Event::info(Name::HeadConfirmed, "The head is confirmed: nothing changed."));
+            }
+            Err(not_moved) => return Published::NotThisTime(not_moved.into()),
         }
     }
     state.confirm_after(caps.monotonic(), CONFIRM_EVERY);
@@ -156,15 +241,13 @@ async fn already<C: Exporting>(
     Published::Already(position)
 }
 
-/// A process that publishes first takes office: its epoch is above every earlier one's.
-fn place(head: &Head, state: &State, taken: u32) -> Position {
-    let epoch = state.office.unwrap_or_else(|| head.epoch.next());
+fn place(head: &Head, epoch: Epoch, taken: u32) -> Position {
     Position { epoch, generation: Generation(head.generation.0.saturating_add(1 + u64::from(taken))) }
 }
 
 async fn upload<C: Exporting>(caps: &C, snapshot: Snapshot, entry: &Entry) -> Result<(), Stopped> {
-    match caps.put_new(STORAGE, &entry.key, snapshot.into_bytes()).await {
-        Ok(PutNew::Created) => Ok(()),
+    match caps.put_new(FIRST, &entry.key, snapshot.into_bytes()).await {
+        Ok(PutNew::Created) => read_back(caps, entry).await.map_err(|sentence| Published::NotThisTime(sentence).into()),
         // Our own earlier try, or somebody's under a key that begins alike: reading back tells.
         Ok(PutNew::Exists) => read_back(caps, entry).await.map_err(|_| Stopped::Raced),
         Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail, .. }) => {
@@ -176,7 +259,10 @@ async fn upload<C: Exporting>(caps: &C, snapshot: Snapshot, entry: &Entry) -> Re
 
 /// What the storage gives back must be what was sealed.
 async fn read_back<C: Exporting>(caps: &C, entry: &Entry) -> Result<(), String> {
-    let fetched = caps.get(STORAGE, &entry.key, entry.file_bytes).await.map_err(|failure| failure.detail)?;
+    if active(Mutant::DoesNotReadBack) {
+        return Ok(());
+    }
+    let fetched = caps.get(FIRST, &entry.key, entry.file_bytes).await.map_err(|failure| failure.detail)?;
     let file = read_body(&fetched.object).await?;
     // Whether the bytes are those that were sealed; whose signature they bear is known.
     let verified = snapshot::verify(&file, &Trust::unasked()).map_err(|refusal| refusal.to_string())?;
@@ -186,43 +272,20 @@ async fn read_back<C: Exporting>(caps: &C, entry: &Entry) -> Result<(), String> 
     }
 }
 
-fn advance<C: Exporting>(caps: &C, mut head: Head, position: Position, entry: Entry, facts: &Facts) -> Head {
+fn advance<C: Exporting>(caps: &C, mut head: Head, position: Position, entry: Entry, version: &GatewayVersion, soaking: bool) -> Head {
     head.epoch = position.epoch;
     head.generation = position.generation;
     head.confirmed_at = later(head.confirmed_at, caps.now());
-    head.publish(facts.settings.gateway_version.clone(), entry);
+    match soaking {
+        true => head.publish_candidate(version.clone(), entry),
+        false => head.publish(version.clone(), entry),
+    }
+    if active(Mutant::ForgetsHistory)
+        && let Some(view) = head.views.get_mut(version)
+    {
+        view.history.truncate(1);
+    }
     head
-}
-
-pub(super) enum MoveFailed {
-    Stale,
-    Failure(String),
-}
-
-impl From<MoveFailed> for String {
-    fn from(failed: MoveFailed) -> Self {
-        match failed {
-            MoveFailed::Stale => "the head moved meanwhile".into(),
-            MoveFailed::Failure(sentence) => sentence,
-        }
-    }
-}
-
-/// Compare and swap. An answer that was lost is looked for in the head itself, by the nonce of this write.
-pub(super) async fn move_head<C: Exporting>(caps: &C, facts: &Facts, mut head: Head, etag: Option<Etag>) -> Result<(), MoveFailed> {
-    head.writer = facts.settings.node.clone();
-    head.nonce = caps.random();
-    let bytes = sealing::signed_head(caps, &head).await.map_err(MoveFailed::Failure)?;
-    match caps.swap(STORAGE, keys::HEAD, etag.as_ref(), bytes).await {
-        Ok(Swap::Swapped) => Ok(()),
-        Ok(Swap::Stale) => Err(MoveFailed::Stale),
-        Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail, .. }) => match locate(caps, facts).await {
-            Ok(Located { head: Some(found), .. }) if found.nonce == head.nonce => Ok(()),
-            Ok(_) => Err(MoveFailed::Stale),
-            Err(sentence) => Err(MoveFailed::Failure(format!("{detail}; and then {sentence}"))),
-        },
-        Err(failure) => Err(MoveFailed::Failure(failure.detail)),
-    }
 }
 
 fn never<C: Exporting>(caps: &C, sentence: String) -> Published {

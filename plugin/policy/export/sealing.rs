@@ -3,7 +3,7 @@
 
 use super::state::State;
 use crate::config::{Proof, ValidConfig};
-use crate::model::{Digest, Lineage, Position};
+use crate::model::{Digest, GatewayVersion, Lineage, Position, UnixMs};
 use crate::policy::capabilities::Sealing;
 use crate::policy::{Exporting, Facts};
 use crate::snapshot::head::{Entry, Head};
@@ -19,16 +19,17 @@ pub(super) struct Sealed {
 pub(super) async fn sealed<C: Exporting>(
     caps: &C,
     facts: &Facts,
-    state: &State,
+    version: &GatewayVersion,
+    captured_at: UnixMs,
     lineage: Lineage,
     position: Position,
     valid: ValidConfig,
 ) -> Result<Sealed, String> {
     let about = About {
         cluster: facts.settings.cluster.clone(),
-        gateway_version: facts.settings.gateway_version.clone(),
+        gateway_version: version.clone(),
         publication: Some(Publication { lineage, epoch: position.epoch, generation: position.generation }),
-        captured_at: state.captured_at,
+        captured_at,
         sealed_at: caps.now(),
         sealed_by: facts.settings.node.clone(),
     };

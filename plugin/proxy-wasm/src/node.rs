@@ -5,6 +5,7 @@
 //!    ▲             ├─ the session brought other bytes ─► received ─┤
 //!    └── state ────┴─ the session is lost ─────────────► tick ─────┘
 //! ```
+//! An outcome may ask for a session that begins anew: what it brings first is delivered, whether it is other bytes or not.
 //! The session is an HTTP address that is asked again and again. Decides nothing; knows no rule.
 
 use std::convert::Infallible;
@@ -32,24 +33,33 @@ enum Session {
 }
 
 pub async fn live(world: World, settings: Settings) -> Infallible {
-    let mut facts = Facts { settings, serving: None, connected: false, stopping: false, process: vm::random() };
+    let mut facts = Facts { settings, serving: None, connected: false, stopping: false, process: vm::random(), session: 0 };
     let mut outcome = boot::boot(&world, &facts).await;
     loop {
         facts.serving = match outcome.standing {
             Standing::Serving(serving) => Some(serving),
             Standing::Stranded(_) | Standing::Refused(_) => None,
         };
-        facts.connected = world.session().is_some();
         let state = State::read(&outcome.state);
-        let patience = facts.settings.give_up;
-        outcome = match select(pin!(session(&world, patience)), pin!(due(&world, outcome.wake_after))).await {
-            Either::Left((Session::Delivered(config), _)) => boot::received(&world, &facts, state, config).await,
-            Either::Left((Session::Lost, _)) => {
-                facts.connected = false;
-                boot::tick(&world, &facts, state).await
-            }
-            Either::Right(((), _)) => boot::tick(&world, &facts, state).await,
+        let news = news(&world, facts.settings.give_up, outcome.refresh, outcome.wake_after).await;
+        facts.connected = world.session().is_some();
+        facts.session = world.sessions();
+        outcome = match news {
+            Some(config) => boot::received(&world, &facts, state, config).await,
+            None => boot::tick(&world, &facts, state).await,
         };
+    }
+}
+
+/// Until the session delivers. `None`: it is lost, or something is due.
+async fn news(world: &World, patience: Duration, refresh: bool, wake_after: Option<Duration>) -> Option<Config> {
+    if refresh {
+        world.end_session();
+        return world.attempt(patience).await.ok();
+    }
+    match select(pin!(session(world, patience)), pin!(due(world, wake_after))).await {
+        Either::Left((Session::Delivered(config), _)) => Some(config),
+        Either::Left((Session::Lost, _)) | Either::Right(((), _)) => None,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct World {
     began: Instant,
     /// What the control plane delivered last, while it is asked again and again.
     session: Cell<Option<Digest>>,
+    /// How many sessions there were.
+    sessions: Cell<u64>,
 }
 
 /// A configuration. Only the control plane's answer and [`Opening::open`] make one.
@@ -37,12 +39,17 @@ pub struct Object(Vec<u8>);
 
 impl World {
     pub fn new(settings: Settings, vm: Rc<Vm>) -> Self {
-        Self { settings, vm, began: Instant::now(), session: Cell::new(None) }
+        Self { settings, vm, began: Instant::now(), session: Cell::new(None), sessions: Cell::new(0) }
     }
 
     /// The digest of the session's last delivery; `None` without a session.
     pub fn session(&self) -> Option<Digest> {
         self.session.get()
+    }
+
+    /// The number of the session that delivered last.
+    pub fn sessions(&self) -> u64 {
+        self.sessions.get()
     }
 
     pub fn end_session(&self) {
@@ -91,7 +98,9 @@ impl ControlPlane for World {
     /// The session that a delivery begins is [`crate::node`] asking on. An attempt that is not waited for ends with its caller.
     async fn attempt(&self, patience: Duration) -> Result<Config, Unanswered> {
         let config = Config(control_plane::ask(&self.vm.calls, &self.settings.control_plane, patience).await?);
-        self.session.set(Some(config.digest()));
+        if self.session.replace(Some(config.digest())).is_none() {
+            self.sessions.set(self.sessions.get() + 1);
+        }
         Ok(config)
     }
 }

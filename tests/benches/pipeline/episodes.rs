@@ -153,7 +153,7 @@ fn assert_serving(outcome: &Outcome) {
 fn facts() -> Facts {
     let settings =
         Settings { storages: vec!["virtual-0".into()], ..Settings::new("bench".parse().unwrap(), "3.9.1".parse().unwrap(), Format::Kong) };
-    Facts { settings, serving: None, connected: false, stopping: false, process: 1 }
+    Facts { settings, serving: None, connected: false, stopping: false, process: 1, session: 0 }
 }
 
 impl Compared {

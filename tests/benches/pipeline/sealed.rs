@@ -91,7 +91,7 @@ async fn measure(runtime: &Runtime, way: &Way, document: &Bytes, rounds: usize) 
 
 async fn boot(runtime: &Runtime, world: &World, origin: Origin) -> Cost {
     let importer = runtime.importer(world.importer_ports()).unwrap();
-    let facts = Facts { settings: world.settings(), serving: None, connected: false, stopping: false, process: 1 };
+    let facts = Facts { settings: world.settings(), serving: None, connected: false, stopping: false, process: 1, session: 0 };
     let watch = Stopwatch::start();
     let outcome = importer.boot(facts, Vec::new()).await;
     let cost = watch.stop();
@@ -103,7 +103,7 @@ async fn boot(runtime: &Runtime, world: &World, origin: Origin) -> Cost {
 async fn publish(way: &Way, document: &Bytes) -> Vec<(String, Bytes)> {
     let world = World::new(1);
     world.keys.has(way.exporter.clone());
-    let facts = Facts { settings: world.settings(), serving: None, connected: true, stopping: false, process: 1 };
+    let facts = Facts { settings: world.settings(), serving: None, connected: true, stopping: false, process: 1, session: 0 };
     let config = HeldConfig(Config::delivered(document.clone()));
     let outcome = export::received(&Native(world.exporter_ports()), &facts, &[], &config).await;
     assert!(outcome.published.is_some(), "nothing was published: {outcome:?}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdover_node::settings::Environment;
 use serde_json::Value;
 
-use crate::args::AskArguments;
+use crate::args::{AskArguments, SettingsFiles};
 use crate::exit::{Exit, Failure};
 use crate::wire;
 
@@ -16,11 +16,21 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// GETs `path` from the node and reads the answer as JSON.
 pub async fn ask(arguments: &AskArguments, path: &str) -> Result<Value, Failure> {
-    let address = match arguments.address {
-        Some(address) => address,
-        None => wire::status_address(&arguments.files, Environment::of_process())?,
+    let url = match arguments.address {
+        Some(address) => url(address),
+        None => of_settings(&arguments.files)?,
     };
-    let url = format!("http://{}{path}", reachable(address));
+    ask_at(&url, path).await
+}
+
+/// Where this machine's node has its status page, as its settings say.
+pub fn of_settings(files: &SettingsFiles) -> Result<String, Failure> {
+    Ok(url(wire::status_address(files, Environment::of_process())?))
+}
+
+/// The same of the node at `http://host:port`.
+pub async fn ask_at(node: &str, path: &str) -> Result<Value, Failure> {
+    let url = format!("{node}{path}");
     let unanswered = |why: String| {
         Failure::new(
             Exit::NotAnswered,
@@ -55,6 +65,10 @@ fn causes(error: &reqwest::Error) -> String {
         deepest = source;
     }
     deepest.to_string()
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{}", reachable(address))
 }
 
 /// A node that listens on every address is asked on this machine's own.

@@ -1,8 +1,10 @@
 //! `holdover check`: whether a node would start and find what it needs, before a rollout. Changes nothing: what it must write to try,
-//! it removes. With `--as importer` it lets the policy restore the backup into nothing ([`importer`]).
+//! it removes. With `--as importer` it lets the policy restore the backup into nothing ([`importer`]); with `--storage` it asks the first
+//! storage whether exporters can elect in it ([`storage`]).
 
 mod importer;
 mod ports;
+mod storage;
 
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use holdover_ports::{StorageFailureKind, StorageRead};
 use serde::Serialize;
 
 use super::{read_file, say, say_json};
-use crate::args::{CheckArguments, CheckedRole, StorageArguments};
+use crate::args::{CheckArguments, CheckedRole};
 use crate::exit::{Exit, Failure};
 use crate::wire;
 
@@ -48,8 +50,11 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
         Some(CheckedRole::Importer) => return importer::check(arguments).await,
         None => only_for_an_importer(arguments)?,
     }
+    if !arguments.storage.is_empty() {
+        return storage::check(arguments).await;
+    }
     let environment = Environment::of_process();
-    let report = match wire::settings(&arguments.storages.files, environment.clone()) {
+    let report = match wire::settings(&arguments.files, environment.clone()) {
         Ok(settings) => {
             let mut checks = vec![Finding::ok("settings", "complete")];
             checks.extend(look(&settings, &environment).await);
@@ -73,16 +78,14 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
 
 /// What has no meaning for the settings of a node is not passed over.
 fn only_for_an_importer(arguments: &CheckArguments) -> Result<(), Failure> {
-    let StorageArguments { files: _, storage, cluster, gateway_version, keys } = &arguments.storages;
     let given = [
-        ("--storage", !storage.is_empty()),
-        ("--cluster", cluster.is_some()),
-        ("--gateway-version", gateway_version.is_some()),
-        ("--trusted-key", !keys.trusted_key.is_empty()),
-        ("--identity", keys.identity.is_some()),
+        ("--cluster", arguments.cluster.is_some()),
+        ("--gateway-version", arguments.gateway_version.is_some()),
+        ("--trusted-key", !arguments.keys.trusted_key.is_empty()),
+        ("--identity", arguments.keys.identity.is_some()),
     ];
     match given.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::settings(format!("{flag}: without --as importer the settings alone are checked; add it"))),
+        Some((flag, _)) => Err(Failure::settings(format!("{flag}: it is about what a node would restore; add --as importer"))),
         None => Ok(()),
     }
 }
@@ -91,7 +94,7 @@ async fn look(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     let mut findings = Vec::new();
     for url in &settings.storages {
         findings.push(match wire::reader(url, Some(settings), environment).await {
-            Ok(reader) => storage(&*reader, &settings.policy.trusted).await,
+            Ok(reader) => head(&*reader, &settings.policy.trusted).await,
             Err(failure) => Finding::failed("storage", failure.sentence, failure.exit),
         });
     }
@@ -113,7 +116,7 @@ async fn look(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     findings
 }
 
-async fn storage(reader: &dyn StorageRead, trusted: &Trust) -> Finding {
+async fn head(reader: &dyn StorageRead, trusted: &Trust) -> Finding {
     let what = format!("storage {}", reader.name());
     match reader.get(keys::HEAD, HEAD_BYTES_MAX).await {
         Ok(fetched) => match Head::read(&fetched.bytes, trusted) {

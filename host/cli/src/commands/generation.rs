@@ -26,21 +26,38 @@ impl Which {
     }
 }
 
+/// After which generation something was held: the newest one then, if there was one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base(pub Option<Position>);
+
 impl FromStr for Which {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const HOW: &str = "a generation is a number or a position as `holdover history` lists it (7 or 2-7), 'newest' or 'good'";
-        let number = |digits: &str| digits.parse::<u64>().map_err(|_| HOW);
-        Ok(match (text, text.split_once('-')) {
-            ("newest", _) => Self::Newest,
-            ("good", _) => Self::Good,
-            (_, Some((epoch, generation))) => {
-                Self::At(Position { epoch: Epoch(number(epoch)?), generation: Generation(number(generation)?) })
-            }
-            (_, None) => Self::Numbered(Generation(number(text)?)),
-        })
+        match text {
+            "newest" => Ok(Self::Newest),
+            "good" => Ok(Self::Good),
+            _ => position(text).map(Self::At).or_else(|| Some(Self::Numbered(Generation(text.parse().ok()?)))).ok_or(HOW),
+        }
     }
+}
+
+impl FromStr for Base {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(None)),
+            _ => position(text).map(Some).map(Self).ok_or("write a position as `holdover history` lists it (2-7), or 'none'"),
+        }
+    }
+}
+
+/// Epoch and generation, as in `2-7`.
+fn position(text: &str) -> Option<Position> {
+    let (epoch, generation) = text.split_once('-')?;
+    Some(Position { epoch: Epoch(epoch.parse().ok()?), generation: Generation(generation.parse().ok()?) })
 }
 
 impl std::fmt::Display for Which {

@@ -8,18 +8,22 @@ use serde_json::{Map, Value, json};
 
 use super::storages::{Asked, Found, Heads, asked};
 use super::times::{ago, rfc3339, size};
-use super::{legible, now, say, say_json};
+use super::{audit, legible, now, say, say_json};
 use crate::args::HistoryArguments;
 use crate::exit::{Exit, Failure};
 
 pub async fn history(arguments: &HistoryArguments) -> Result<Exit, Failure> {
     let asked = asked(&arguments.storages).await?;
+    if arguments.audit {
+        return audit::audit(&asked, arguments.json).await;
+    }
     let heads = asked.heads().await?;
+    let orders = audit::found(&asked, heads.all().map(|found| &found.reader)).await;
     let now = now();
     if arguments.json {
-        say_json(&document(&asked, &heads, now))?;
+        say_json(&document(&asked, &heads, orders.as_ref(), now))?;
     } else {
-        say(lines(&asked, &heads, now).iter().map(|line| legible(line)));
+        say(lines(&asked, &heads, orders.as_ref(), now).iter().map(|line| legible(line)));
     }
     Ok(Exit::Done)
 }
@@ -46,12 +50,12 @@ pub fn head_document(found: &Found, now: UnixMs) -> Value {
     let head = &found.head;
     json!({
         "cluster": head.cluster, "lineage": head.lineage, "position": head.position().to_string(), "epoch": head.epoch, "generation": head.generation, "writer": head.writer,
-        "confirmed_at": rfc3339(head.confirmed_at), "confirmed_at_unix_ms": head.confirmed_at,
+        "confirmed_at": rfc3339(head.confirmed_at), "confirmed_at_unix_ms": head.confirmed_at, "orders": head.orders,
         "age_s": now.since(head.confirmed_at).as_secs(), "signer": found.signer,
     })
 }
 
-fn document(asked: &Asked, heads: &Heads, now: UnixMs) -> Value {
+fn document(asked: &Asked, heads: &Heads, orders: Option<&audit::Found>, now: UnixMs) -> Value {
     let storages: Vec<Value> =
         heads.all().map(|found| json!({"storage": found.reader.name(), "head": head_document(found, now)})).collect();
     let unread: Vec<Value> = heads
@@ -68,7 +72,15 @@ fn document(asked: &Asked, heads: &Heads, now: UnixMs) -> Value {
             )
         })
         .collect();
-    json!({"head": head_document(&heads.leading, now), "storages": storages, "unread": unread, "versions": versions})
+    let (freeze, orders) = match orders.map(|found| &found.orders) {
+        None => (Value::Null, Value::Null),
+        Some(Ok(orders)) => (orders.freeze.as_ref().map_or(Value::Null, audit::act_document), json!({"number": orders.number})),
+        Some(Err(why)) => (Value::Null, json!({"unread": why.to_string()})),
+    };
+    json!({
+        "head": head_document(&heads.leading, now), "storages": storages, "unread": unread, "freeze": freeze, "orders": orders,
+        "versions": versions,
+    })
 }
 
 fn text(position: Option<impl ToString>) -> Option<String> {
@@ -101,7 +113,7 @@ pub fn head_lines(found: &Found, now: UnixMs) -> Vec<String> {
     ]
 }
 
-fn lines(asked: &Asked, heads: &Heads, now: UnixMs) -> Vec<String> {
+fn lines(asked: &Asked, heads: &Heads, orders: Option<&audit::Found>, now: UnixMs) -> Vec<String> {
     let mut lines = head_lines(&heads.leading, now);
     let leading = heads.leading.head.position();
     lines.extend(heads.all().map(|found| {
@@ -110,6 +122,11 @@ fn lines(asked: &Asked, heads: &Heads, now: UnixMs) -> Vec<String> {
         format!("storage      {}{behind}", found.reader.name())
     }));
     lines.extend(heads.unread.iter().map(|unread| format!("not read     {}: {}", unread.storage, unread.why)));
+    match orders.map(|found| &found.orders) {
+        None => {}
+        Some(Ok(orders)) => lines.extend(orders.freeze.as_ref().map(|act| audit::frozen(act, now))),
+        Some(Err(why)) => lines.push(format!("orders       {why}")),
+    }
     let before = lines.len();
     for (version, view) in views(asked, heads) {
         lines.push(String::new());

@@ -1,6 +1,8 @@
 //! One file per command. A command says what it found on stdout, and what kept it from looking as a [`Failure`].
 
+pub mod approve;
 pub mod ask;
+pub mod audit;
 pub mod break_glass;
 pub mod check;
 pub mod diff;
@@ -10,7 +12,9 @@ pub mod generation;
 pub mod history;
 pub mod keygen;
 pub mod opening;
+pub mod orders;
 pub mod policy;
+pub mod publish;
 pub mod run;
 pub mod show;
 pub mod status;

@@ -41,8 +41,11 @@ fn lines(status: &Value) -> Vec<String> {
         .filter_map(|name| text(Some(name)))
         .collect();
     line("not enforced", (!plugins.is_empty()).then(|| plugins.join(", ")));
+    line("office", joined(status, &["/export/office/kind", "/export/office/epoch", "/export/office/reason"]));
     line("published", text(status.pointer("/export/published")));
     line("held", text(status.pointer("/export/held")));
+    let approvable = status.pointer("/export/approvable").is_some_and(|approvable| !approvable.is_null());
+    line("to release it", approvable.then(|| "holdover approve --why TEXT".to_owned()));
     for (rung, failure) in status.get("last_failures").and_then(Value::as_object).into_iter().flatten() {
         let when = ago(now_ms, failure.get("at_unix_ms")).unwrap_or_default();
         line("failed", text(failure.get("sentence")).map(|sentence| format!("{rung}, {when}: {sentence}")));
@@ -109,5 +112,17 @@ mod tests {
             assert!(lines.contains(wanted), "{wanted} is not in\n{lines}");
         }
         assert!(!lines.contains("held") && !lines.contains("null"), "{lines}");
+    }
+
+    #[test]
+    fn an_exporter_says_its_office_and_how_to_release_what_it_holds() {
+        let export = |held: Option<&str>, approvable: Value| json!({"export": {"office": {"kind": "leader", "epoch": 7, "reason": null}, "held": held, "approvable": approvable}});
+        let held = lines(&export(Some("all 3 routes are gone"), json!({"base": "7-41", "sameness": "ab"}))).join("\n");
+        assert!(
+            held.contains("office           leader, 7\nheld             all 3 routes are gone\nto release it    holdover approve"),
+            "{held}"
+        );
+        let free = lines(&export(None, Value::Null)).join("\n");
+        assert!(!free.contains("approve") && !free.contains("held"), "{free}");
     }
 }

@@ -39,6 +39,8 @@ impl S3Access for Permissions {
         let lists = matches!(request.s3_path(), S3Path::Root | S3Path::Bucket { .. });
         let may = match key.permission {
             Permission::ReadWrite => true,
+            Permission::ReadPut => matches!(method, "GET" | "HEAD" | "PUT"),
+            Permission::ReadDelete => matches!(method, "GET" | "HEAD" | "DELETE"),
             Permission::Read => matches!(method, "GET" | "HEAD"),
             Permission::GetOnly => method == "GET",
         };

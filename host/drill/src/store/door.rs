@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::{Method, header};
 use hyper::body::Incoming;
@@ -17,7 +18,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::faults::{Cut, Faults};
 use super::{Request, Requests};
 
-const BACKLOG: u32 = 256;
+/// After an outage everybody comes at once, and nobody should have to knock twice.
+const BACKLOG: u32 = 4096;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) struct Door {
     address: SocketAddr,
@@ -43,8 +46,9 @@ pub(super) struct Served {
 }
 
 impl Door {
-    pub async fn open(served: Served) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// Needs a runtime to serve on.
+    pub fn open(served: Served) -> io::Result<Self> {
+        let listener = bound((Ipv4Addr::LOCALHOST, 0).into())?.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let serving = tokio::spawn(serve(listener, served.clone()));
         Ok(Self { address, served, state: Mutex::new(State::Open(serving)) })
@@ -65,10 +69,7 @@ impl Door {
         serving.abort();
         // Its end, not its result, is what is waited for: then the listener and every connection are gone.
         let _ = serving.await;
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.address)?;
-        *self.lock() = State::Closed(socket);
+        *self.lock() = State::Closed(bound(self.address)?);
         Ok(())
     }
 
@@ -129,17 +130,26 @@ impl Served {
     }
 }
 
+/// Reusable, or the connections of before would keep the port from being taken again.
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 /// Ends by being aborted, and its connections with it.
 async fn serve(listener: TcpListener, served: Served) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                // A connection that was gone before it was taken is its client's affair.
-                if let Ok((stream, _)) = accepted {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
                     connections.spawn(converse(stream, served.clone()));
                 }
-            }
+                // Gone before it was taken, or no descriptor left for it: those come back as others end.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
             Some(_) = connections.join_next() => {}
         }
     }

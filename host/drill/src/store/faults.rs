@@ -10,6 +10,9 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use s3s::Body;
 use s3s::dto::{ETagCondition, StreamingBlob};
+use tokio::time::Instant;
+
+use super::budget::Budget;
 
 /// A handle on the faults of one store; clones are the same faults.
 #[derive(Clone, Default)]
@@ -18,15 +21,18 @@ pub struct Faults(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     failing: Option<Failing>,
+    failures_left: u32,
+    budget: Option<Budget>,
     delay: Duration,
     truncating: Option<Truncating>,
     answers_to_lose: u32,
+    stale_reads: u32,
     ignore_if_none_match: bool,
     ignore_if_match: bool,
 }
 
+#[derive(Clone)]
 struct Failing {
-    requests: u32,
     status: StatusCode,
     code: &'static str,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -47,7 +53,9 @@ impl Faults {
     pub fn fail_next_with(&self, requests: u32, status: u16, code: &'static str, headers: &[(&str, &str)]) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect();
-        self.lock().failing = Some(Failing { requests, status, code, headers });
+        let mut state = self.lock();
+        state.failing = Some(Failing { status, code, headers });
+        state.failures_left = requests;
     }
 
     /// `503 SlowDown`.
@@ -58,6 +66,17 @@ impl Faults {
     /// `503 SlowDown` that says when to come back: seconds, or an HTTP date.
     pub fn slow_down_next_for(&self, requests: u32, retry_after: &str) {
         self.fail_next_with(requests, 503, "SlowDown", &[("retry-after", retry_after)]);
+    }
+
+    /// Answers `503 SlowDown` to every request beyond so many in a second. Zero ends it.
+    pub fn budget(&self, requests_per_second: u32) {
+        self.lock().budget = Budget::of(requests_per_second, Instant::now());
+    }
+
+    /// Answers the next GETs of objects that were overwritten with what they held before, and its ETag, as a copy that lags behind
+    /// does. Conditions are judged by what is really there. Zero ends it.
+    pub fn stale_reads(&self, reads: u32) {
+        self.lock().stale_reads = reads;
     }
 
     /// Waits this long before every request is looked at. Zero ends it.
@@ -99,10 +118,7 @@ impl Faults {
 
     /// The error to answer with instead of the request, if one is due.
     pub(super) fn failure(&self) -> Option<Response<Body>> {
-        let mut state = self.lock();
-        let failing = state.failing.as_mut()?;
-        failing.requests = failing.requests.checked_sub(1)?;
-        let (status, code, headers) = (failing.status, failing.code, failing.headers.clone());
+        let Failing { status, code, headers } = self.lock().failure()?;
         let xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>on demand</Message></Error>");
         let mut response = Response::new(Body::from(xml));
         *response.status_mut() = status;
@@ -115,6 +131,14 @@ impl Faults {
         let mut state = self.lock();
         let due = state.answers_to_lose > 0;
         state.answers_to_lose = state.answers_to_lose.saturating_sub(1);
+        due
+    }
+
+    /// To be asked only of an object that was overwritten.
+    pub(super) fn reads_stale(&self) -> bool {
+        let mut state = self.lock();
+        let due = state.stale_reads > 0;
+        state.stale_reads = state.stale_reads.saturating_sub(1);
         due
     }
 
@@ -135,6 +159,17 @@ impl Faults {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn failure(&mut self) -> Option<Failing> {
+        if let Some(left) = self.failures_left.checked_sub(1) {
+            self.failures_left = left;
+            return self.failing.clone();
+        }
+        let granted = self.budget.as_mut().is_none_or(|budget| budget.grants(Instant::now()));
+        (!granted).then(|| Failing { status: StatusCode::SERVICE_UNAVAILABLE, code: "SlowDown", headers: Vec::new() })
     }
 }
 

@@ -1,24 +1,27 @@
 //! An S3 server in this process, in memory: real SigV4, real conditional writes, and faults on demand.
 //!
-//! Promised: read after write; `If-None-Match: *` and `If-Match` decided under one lock, so one of many writers wins; signatures
-//! checked; each access key may do what its [`Permission`] says, and no more; `AccessDenied` instead of `NoSuchKey` for identities
-//! that may not list. What was asked is recorded with its headers, so that a test sees which parameters a write carried.
-//! Faults, all of them at run time through [`Store`] and [`Faults`]: refused connections · slow answers · S3 errors of any code, with
-//! or without `Retry-After` and a wrong `Date` ·
-//! bodies that end early · lost answers to writes that happened · ignored conditions · bits that rot in the store.
+//! Promised: read after write; `If-None-Match: *` and `If-Match` decided under one lock, so one of many writers wins; listings in
+//! pages of a thousand, in the order of keys; signatures checked; each access key may do what its [`Permission`] says, and no more;
+//! `AccessDenied` instead of `NoSuchKey` for identities that may not list. What was asked is recorded with its headers, so that a
+//! test sees which parameters a write carried, and what was answered is counted by operation.
+//! Faults, all of them at run time through [`Store`] and [`Faults`]: refused connections · slow answers · a budget of requests per
+//! second, and `SlowDown` beyond it · S3 errors of any code, with or without `Retry-After` and a wrong `Date` · bodies that end early ·
+//! lost answers to writes and deletions that happened · ignored conditions · reads of what was overwritten · bits that rot in the store.
 //!
-//! Here the promise ends: one bucket, no versions, no multipart, no checksums besides the signature's, no half-written request, no
+//! Here the promise ends: one bucket, no versions, no conditions on deletions, no multipart, no checksums besides the signature's, no half-written request, no
 //! TLS. What is stored dies with the [`Store`].
 
 mod access;
+mod budget;
 mod door;
 mod faults;
 mod objects;
+mod requests;
 mod service;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use s3s::service::S3ServiceBuilder;
@@ -27,6 +30,8 @@ use access::{Identities, Permissions};
 use door::Door;
 pub use faults::Faults;
 use objects::Objects;
+use requests::Requests;
+pub use requests::{Answered, Operation, Request};
 use service::Service;
 
 /// A running server. Dropping it closes every connection.
@@ -60,25 +65,13 @@ pub enum Permission {
     GetOnly,
     /// GET and HEAD.
     Read,
+    /// What an exporter needs: it can delete nothing.
+    ReadPut,
+    /// What a janitor needs, if it may list as well: it can write nothing.
+    ReadDelete,
+    /// Everything.
     ReadWrite,
 }
-
-/// One request as it was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    pub method: String,
-    /// Within the bucket; empty for the bucket itself.
-    pub key: String,
-    /// As the request claims; empty when it is not signed.
-    pub access_key: String,
-    /// `None` when the connection was cut instead of answering.
-    pub status: Option<u16>,
-    /// Names in small letters. Without the signature.
-    pub headers: BTreeMap<String, String>,
-}
-
-#[derive(Default)]
-struct Requests(Mutex<Vec<Request>>);
 
 impl Store {
     /// Listens on a free port of 127.0.0.1.
@@ -90,7 +83,7 @@ impl Store {
         builder.set_auth(Identities(identities.clone()));
         builder.set_access(Permissions(identities));
         let served = door::Served::new(&options.bucket, builder.build(), faults.clone(), requests.clone());
-        let door = Door::open(served).await?;
+        let door = Door::open(served)?;
         Ok(Self { bucket: options.bucket, objects, faults, requests, door })
     }
 
@@ -128,6 +121,11 @@ impl Store {
         self.requests().into_iter().filter(done).collect()
     }
 
+    /// How many requests of a kind were answered so far, and how.
+    pub fn answered(&self, operation: Operation) -> Answered {
+        self.requests.answered(operation)
+    }
+
     /// A look behind the server's back.
     pub fn get(&self, key: &str) -> Option<Bytes> {
         self.objects.get(key).map(|object| object.bytes)
@@ -152,6 +150,14 @@ impl AccessKey {
         Self { permission: Permission::Read, ..Self::read_write(id, secret) }
     }
 
+    pub fn read_put(id: &str, secret: &str) -> Self {
+        Self { permission: Permission::ReadPut, ..Self::read_write(id, secret) }
+    }
+
+    pub fn read_delete(id: &str, secret: &str) -> Self {
+        Self { permission: Permission::ReadDelete, ..Self::read_write(id, secret) }
+    }
+
     pub fn only_gets(id: &str, secret: &str) -> Self {
         Self { permission: Permission::GetOnly, may_list: false, ..Self::read_write(id, secret) }
     }
@@ -165,15 +171,5 @@ impl AccessKey {
 impl std::fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "AccessKey({}, {:?}, may_list: {})", self.id, self.permission, self.may_list)
-    }
-}
-
-impl Requests {
-    fn push(&self, request: Request) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-    }
-
-    fn all(&self) -> Vec<Request> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -47,7 +47,9 @@ impl Service {
 impl S3 for Service {
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         self.known(&request.input.bucket)?;
-        let object = self.found(&request, &request.input.key)?;
+        let newest = self.found(&request, &request.input.key)?;
+        let overwritten = self.objects.overwritten(&request.input.key);
+        let object = overwritten.filter(|_| self.faults.reads_stale()).unwrap_or(newest);
         Ok(S3Response::new(GetObjectOutput {
             content_length: Some(length(&object)),
             e_tag: Some(ETag::Strong(object.etag)),
@@ -92,8 +94,7 @@ impl S3 for Service {
         let prefix = input.prefix.unwrap_or_default();
         let after = input.continuation_token.clone().or(input.start_after).unwrap_or_default();
         let page = input.max_keys.unwrap_or(LISTED_MAX).clamp(0, LISTED_MAX);
-        let mut listed = self.objects.under(&prefix);
-        listed.retain(|(key, _)| *key > after);
+        let mut listed = self.objects.under(&prefix, &after, page as usize + 1);
         let is_truncated = listed.len() > page as usize;
         listed.truncate(page as usize);
         let next = listed.last().map(|(key, _)| key.clone()).filter(|_| is_truncated);

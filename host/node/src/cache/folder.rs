@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -89,6 +89,15 @@ impl Folder {
         Ok(())
     }
 
+    /// Nothing there is success.
+    pub fn remove(&self, name: &str) -> Result<(), String> {
+        match fs::remove_file(self.dir.join(name)) {
+            Ok(()) => sync_folder(&self.dir).map_err(|error| self.failed("removing", name, &error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(self.failed("removing", name, &error)),
+        }
+    }
+
     pub fn set_aside(&self, name: &str, reason: &str) -> Result<(), String> {
         let mut at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut aside = self.dir.join(format!("{name}.{reason}.{at_ms}"));
@@ -126,6 +135,26 @@ impl Folder {
     fn failed(&self, doing: &str, name: &str, error: &io::Error) -> String {
         format!("holdover_cache_dir = {}: {doing} {name} failed ({error}); see to the folder's space and rights", self.dir.display())
     }
+}
+
+/// Replaces a file of a folder that another process holds, whose owner can read it afterwards.
+pub(super) fn write_from_outside(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), String> {
+    let temporary = dir.join(format!("{name}.{}{TEMPORARY}", std::process::id()));
+    let written = || {
+        let folder = fs::metadata(dir)?;
+        write_through(&temporary, &[Bytes::copy_from_slice(bytes)])?;
+        if fs::metadata(&temporary)?.uid() != folder.uid() {
+            chown(&temporary, Some(folder.uid()), Some(folder.gid()))?;
+        }
+        fs::rename(&temporary, dir.join(name))?;
+        sync_folder(dir)
+    };
+    written().map_err(|error| {
+        // Nobody reads it, and the node removes it when it starts again.
+        let _ = fs::remove_file(&temporary);
+        let fix = "name the folder of the node that runs, and be its user or root";
+        format!("holdover_cache_dir = {}: writing {name} failed ({error}); {fix}", dir.display())
+    })
 }
 
 fn private() -> OpenOptions {

@@ -102,3 +102,15 @@ async fn a_state_larger_than_what_is_kept_is_refused() {
     cache.write_state(Remembering::Exporter, vec![0; STATE_BYTES_MAX]).await.unwrap();
     assert_eq!(cache.read_state(Remembering::Exporter).await.unwrap().len(), STATE_BYTES_MAX);
 }
+
+#[tokio::test]
+async fn the_operators_word_is_left_with_a_node_that_holds_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = FileCache::open(folder.path()).unwrap();
+    write_approval(folder.path(), b"first").unwrap();
+    write_approval(folder.path(), b"second").unwrap();
+    assert_eq!(cache.read(Slot::Approval).await, Ok(Some("second".into())));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the approval and the lock");
+    let sentence = write_approval(&folder.path().join("none"), b"x").unwrap_err();
+    assert!(sentence.starts_with("holdover_cache_dir = /") && sentence.contains("approval"), "{sentence}");
+}

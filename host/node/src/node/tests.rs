@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use holdover_plugin::config::Format;
-use holdover_plugin::policy::{ExportOutcome, Origin, Serving, Standing};
+use holdover_plugin::policy::{ExportOutcome, Office, Origin, Serving, Standing};
 use holdover_ports::{ControlPlane, EpisodeLost, GatewayStatus, NotApplied};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -90,35 +90,66 @@ async fn an_exporter_that_is_busy_gets_the_newest_delivery_only() {
     let publisher = Publisher::new(s(100), []);
     let running = tokio::spawn(story.exporting(publisher.clone()).await.run(std::future::pending()));
     sleep(s(500)).await;
-    assert_eq!(publisher.calls(), ["received one", "received four"]);
+    assert_eq!(publisher.calls(), ["tick nothing", "received four"]);
     running.abort();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_export_is_tried_again_with_the_newest_delivery() {
-    let story = Story::new([Dialled::Connects(s(0), vec![(s(0), Ok(config("one"))), (s(100), Ok(config("two")))])]);
+    let story = Story::new([Dialled::Connects(s(0), vec![(s(0), Ok(config("one"))), (s(200), Ok(config("two")))])]);
     // Lost after the second delivery came, so that the first is overtaken.
-    let publisher = Publisher::new(s(150), [Fate::Lost]);
+    let publisher = Publisher::new(s(150), [Fate::Ends, Fate::Lost]);
     let running = tokio::spawn(story.exporting(publisher.clone()).await.run(std::future::pending()));
     sleep(s(1000)).await;
-    assert_eq!(publisher.calls(), ["received one", "received two"]);
+    assert_eq!(publisher.calls(), ["tick nothing", "received one", "received two"]);
     running.abort();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pending_export_is_handed_back_when_its_time_has_come() {
     let story = Story::new([Dialled::Connects(s(0), vec![(s(0), Ok(config("one")))])]);
-    let publisher = Publisher::new(s(0), [Fate::Pending]);
+    let publisher = Publisher::new(s(0), [Fate::Ends, Fate::Pending]);
     let node = story.exporting(publisher.clone()).await;
     let status = node.status();
     let running = tokio::spawn(node.run(std::future::pending()));
     eventually(|| status.report().export.unwrap().pending).await;
     assert!(status.report().export.unwrap().next_try_unix_ms.is_some());
-    eventually(|| publisher.calls().len() == 2).await;
-    assert_eq!(publisher.calls(), ["received one", "tick one"]);
+    eventually(|| publisher.calls().len() == 3).await;
+    assert_eq!(publisher.calls(), ["tick nothing", "received one", "tick one"]);
     eventually(|| !status.report().export.unwrap().pending).await;
     sleep(s(1000)).await;
-    assert_eq!(publisher.calls().len(), 2);
+    assert_eq!(publisher.calls().len(), 3);
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_is_on_disk_before_the_policy_sees_it_and_until_it_lets_go() {
+    let mut story = Story::new([Dialled::Connects(s(1), vec![(s(0), Ok(config("one")))])]);
+    // The process ends within the episode that was delivered to.
+    let killed = Publisher::new(s(0), [Fate::Ends, Fate::Hangs]);
+    story.exporting(killed.clone()).await.run(sleep(s(10))).await;
+    assert_eq!(killed.calls(), ["tick nothing", "received one"]);
+    story.next_process([]);
+    let next = Publisher::new(s(0), []);
+    story.exporting(next.clone()).await.run(sleep(s(10))).await;
+    assert_eq!(next.calls(), ["tick one"]);
+    story.next_process([]);
+    let later = Publisher::new(s(0), []);
+    story.exporting(later.clone()).await.run(sleep(s(10))).await;
+    assert_eq!(later.calls(), ["tick nothing"], "the policy let go of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exporter_that_asks_for_it_is_delivered_to_by_a_session_of_its_own_time() {
+    let session = |text: &'static str| Dialled::Connects(s(1), vec![(s(0), Ok(config(text)))]);
+    let story = Story::new([session("one"), session("two")]);
+    let publisher = Publisher::new(s(0), [Fate::Ends, Fate::Refreshes]);
+    let node = story.exporting(publisher.clone()).await;
+    let status = node.status();
+    let running = tokio::spawn(node.run(std::future::pending()));
+    eventually(|| publisher.calls().len() == 3).await;
+    assert_eq!(publisher.calls(), ["tick nothing", "received one", "received two"]);
+    eventually(|| status.serving().is_some_and(|serving| serving.digest == config("two").digest())).await;
     running.abort();
 }
 
@@ -200,6 +231,8 @@ enum Fate {
     Ends,
     /// Ends well, and asks to keep the delivery.
     Pending,
+    /// Ends well, and asks for a new session.
+    Refreshes,
     Lost,
     Panics,
     Hangs,
@@ -242,12 +275,15 @@ impl Story {
     }
 
     fn parts(&self) -> NodeParts {
+        let cache = Arc::new(FileCache::open(self.folder.path()).unwrap());
         NodeParts {
             importer: self.policy.clone(),
             exporter: None,
+            janitor: None,
+            pending: cache.clone(),
             sessions: self.sessions.clone(),
             gateway: Arc::new(SilentGateway),
-            cache: Arc::new(FileCache::open(self.folder.path()).unwrap()),
+            cache,
             settings: settings(),
             journal: self.journal.clone(),
             clock: Arc::new(SystemClock::starting_here()),
@@ -307,7 +343,12 @@ impl Policy {
 
     fn outcome(&self, standing: Standing) -> Result<Outcome, EpisodeLost> {
         let after = self.calls().pop().unwrap();
-        Ok(Outcome { state: format!("after {after}").into_bytes(), wake_after: *self.wakes_after.lock().unwrap(), standing })
+        Ok(Outcome {
+            state: format!("after {after}").into_bytes(),
+            wake_after: *self.wakes_after.lock().unwrap(),
+            refresh: false,
+            standing,
+        })
     }
 }
 
@@ -348,7 +389,16 @@ impl Publisher {
         let fate = self.fates.lock().unwrap().pop_front().unwrap_or(Fate::Ends);
         meet(fate).await?;
         let pending = fate == Fate::Pending;
-        Ok(ExportOutcome { state: Vec::new(), wake_after: pending.then_some(s(60)), pending, published: None, held: None })
+        Ok(ExportOutcome {
+            state: Vec::new(),
+            wake_after: pending.then_some(s(60)),
+            pending,
+            refresh: fate == Fate::Refreshes,
+            published: None,
+            held: None,
+            approvable: None,
+            office: Office::None,
+        })
     }
 }
 
@@ -361,6 +411,10 @@ impl Exporter for Publisher {
 
     async fn tick(&self, pending: Option<Config>, _: Facts, _: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
         self.episode(format!("tick {}", pending.map_or("nothing".into(), |config| text(&config)))).await
+    }
+
+    async fn probe(&self, _: Facts) -> Result<Vec<(String, Result<(), String>)>, EpisodeLost> {
+        Ok(Vec::new())
     }
 }
 
@@ -377,7 +431,7 @@ impl Gateway for SilentGateway {
 
 async fn meet(fate: Fate) -> Result<(), EpisodeLost> {
     match fate {
-        Fate::Ends | Fate::Pending => Ok(()),
+        Fate::Ends | Fate::Pending | Fate::Refreshes => Ok(()),
         Fate::Lost => Err(EpisodeLost { episode: "received", reason: "unreachable executed".into() }),
         Fate::Panics => panic!("a defect in the host"),
         Fate::Hangs => std::future::pending().await,

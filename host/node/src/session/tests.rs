@@ -13,9 +13,9 @@ async fn an_attempt_brings_the_first_configuration_and_the_session_brings_the_ot
     assert!(!sessions.connected());
     assert_eq!(sessions.attempt(s(10)).await.unwrap().bytes(), "one");
     assert!(sessions.connected());
-    assert_eq!(deliveries.borrow_and_update().as_ref().unwrap().bytes(), "one");
+    assert_eq!(deliveries.borrow_and_update().as_ref().unwrap().config.bytes(), "one");
     assert_eq!(delivered(sessions.news().await), "two");
-    assert_eq!(deliveries.borrow_and_update().as_ref().unwrap().bytes(), "two");
+    assert_eq!(deliveries.borrow_and_update().as_ref().unwrap().config.bytes(), "two");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod control_plane;
+mod exporting;
 mod fallback;
 mod gateway;
 mod keys;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use holdover_plugin::config::Format;
 use holdover_plugin::model::{Cluster, GatewayVersion};
-use holdover_plugin::policy::{OnRefusal, Settings as PolicySettings};
+use holdover_plugin::policy::{OnRefusal, RejoinGuard, Settings as PolicySettings};
 
 use super::environment::Environment;
 use super::listen;
@@ -23,9 +24,10 @@ use super::raw::RawSettings;
 use super::reading::Reading;
 use super::reference::Name;
 use super::url;
-use super::{Judges, LogLevel, Role, Settings};
+use super::{Export, Judges, LogLevel, Role, Settings};
 use acceptance::acceptance;
 use control_plane::control_plane;
+use exporting::exporting;
 use fallback::{Fallback, fallback};
 use gateway::gateway;
 use keys::{Ways, keys};
@@ -50,6 +52,8 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
     let control_plane = control_plane(reading);
     let fallback = fallback(reading, environment, judges);
     let timing = timing(reading);
+    let exporting = exporting(reading, fallback.as_ref().map(|fallback| fallback.export));
+    let rejoin_guard = reading.choice(Name::RejoinGuard, &REJOIN_GUARDS);
     let identity = identity(reading, environment);
     let format = format(reading);
     let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format));
@@ -64,7 +68,7 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
     }
 
     let (fallback, timing, identity, places) = (fallback?, timing?, identity?, places?);
-    let (keys, acceptance) = (keys?, acceptance?);
+    let (keys, acceptance, exporting) = (keys?, acceptance?, exporting?);
     let (format, schema) = format?;
     let policy = PolicySettings {
         cluster: identity.cluster,
@@ -78,6 +82,13 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
         give_up: timing.give_up,
         first_fetch_jitter: timing.first_fetch_jitter,
         export_delay: timing.export_delay,
+        single_exporter: exporting.single_exporter,
+        lease_renew: exporting.lease_renew,
+        lease_expire: exporting.lease_expire,
+        guard: exporting.guard,
+        soak: exporting.soak,
+        soak_watch: exporting.soak_watch.clone(),
+        rejoin_guard: rejoin_guard?,
         settle: timing.settle,
         staleness_warn: timing.staleness_warn,
         head_age_max: acceptance.head_age_max,
@@ -101,7 +112,11 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
         storages: fallback.storages,
         s3_addressing: fallback.s3_addressing,
         shared_fetch_dir: fallback.shared_fetch_dir,
-        export: fallback.export,
+        export: fallback.export.then_some(Export {
+            s3_config: fallback.s3_config,
+            soak_watch: exporting.soak_watch,
+            janitor: exporting.janitor,
+        }),
         keys: keys.files,
         schema,
         cache_dir: places.cache_dir,
@@ -113,6 +128,8 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
         notes: Vec::new(),
     })
 }
+
+const REJOIN_GUARDS: [(&str, RejoinGuard); 3] = [("empty", RejoinGuard::Empty), ("shrink", RejoinGuard::Shrink), ("off", RejoinGuard::Off)];
 
 const LOG_LEVELS: [(&str, LogLevel); 8] = [
     ("debug", LogLevel::Debug),

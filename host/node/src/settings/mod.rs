@@ -142,6 +142,10 @@ pub enum S3Addressing {
 pub struct Export {
     /// Extra parameters of every put to S3, as JSON (export-14).
     pub s3_config: Option<String>,
+    /// The nodes that a candidate must not harm, as `http://host:port`; the policy's names for them are an index into them (export-10).
+    pub soak_watch: Vec<String>,
+    /// Whether this node sweeps while it leads (export-09).
+    pub janitor: bool,
 }
 
 /// The files of private keys, and for whom to encrypt. Whom to believe stands in the policy's part.

@@ -134,6 +134,25 @@ settings! {
     KongLayout "holdover_kong_layout" Ours Some("auto"), false, "`auto`, `on`, `off`",
         "Write Kong's documented `<version>/config.json`, in plain, as well. `auto`: only for the format kong, when neither \
          `holdover_signing_key` nor `holdover_recipients` is set.";
+    SingleExporter "holdover_single_exporter" Ours Some("off"), false, "`on`, `off`",
+        "Your word that no other exporter writes to the first storage: nobody is elected, and the storage need not do conditional writes.";
+    LeaseRenew "holdover_lease_renew" Ours Some("10s"), false, "duration, at least 100ms",
+        "How often the exporter that leads renews its lease, and looks for an operator's orders.";
+    LeaseExpire "holdover_lease_expire" Ours Some("30s"), false, "duration, at least three times `holdover_lease_renew`",
+        "A lease that did not change for this long may be taken over. The same for all exporters of a cluster.";
+    GuardShrink "holdover_guard_shrink" Ours Some("40"), false, "percent, 0 to 100; `0` for never",
+        "What loses this share of the entities of a type, or of its size, is held until it is approved; so is what loses the last of a type, or an \
+         authentication plugin.";
+    GuardGrowth "holdover_guard_growth" Ours Some("200"), false, "percent; `0` for never",
+        "What gains this share is held until it is approved.";
+    Soak "holdover_soak" Ours Some("0"), false, "duration, `0` for not at all",
+        "How long a published generation is a candidate, which no new node takes first, before it is good.";
+    SoakWatch "holdover_soak_watch" Ours None, false, "`http://host:port`, comma-separated, at most 50",
+        "Status pages of nodes that a candidate must not harm: it is good only if one of them serves it and none is ill. Needs `holdover_soak`.";
+    RejoinGuard "holdover_rejoin_guard" Ours Some("empty"), false, "`empty`, `shrink`, `off`",
+        "What a control plane that comes back may not take away at once: everything; also what `holdover_guard_shrink` names; or it may do as it likes.";
+    Janitor "holdover_janitor" Ours Some("on"), false, "`on`, `off`",
+        "Remove snapshots that no history lists and that were superseded over a day ago, while this node leads.";
     StatusListen "holdover_status_listen" Ours Some("127.0.0.1:8108"), false, "`address:port`",
         "Where `status`, `why`, readiness and metrics are served.";
     OnRefusal "holdover_on_refusal" Ours Some("wait"), false, "`wait`, `fallback`",

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
+mod exporting;
 mod keys;
 
 use std::fs;
@@ -25,7 +26,7 @@ fn kongs_own_page_works_to_the_letter() {
 
     let backup = "cluster_fallback_config_export = on\ncluster_fallback_config_storage = $AWS_STORAGE_ENDPOINT\n";
     let settings = Given::config(&format!("{WHOLE}{backup}")).variable("AWS_STORAGE_ENDPOINT", "s3://bucket/prefix").settings();
-    assert_eq!(settings.export, Some(Export { s3_config: None }));
+    assert_eq!(settings.export, Some(Export { s3_config: None, soak_watch: Vec::new(), janitor: true }));
 
     let off = "cluster_fallback_config_export = off\ncluster_fallback_config_import = off\n";
     assert_eq!(Given::config(&format!("{WHOLE}{off}")).settings().export, None);

@@ -28,7 +28,7 @@ pub(super) fn sentences(report: &StatusReport) -> Vec<String> {
 fn served(report: &StatusReport) -> String {
     match (&report.serving, &report.reason) {
         (Some(serving), reason) => {
-            let ServingReport { digest, origin, position, since_unix_ms } = serving;
+            let ServingReport { digest, origin, position, since_unix_ms, .. } = serving;
             let short: String = digest.chars().take(16).collect();
             let position = position.as_ref().map(|position| format!(", generation {position},")).unwrap_or_default();
             let age = age(report.now_unix_ms.since(*since_unix_ms));

@@ -11,6 +11,7 @@ use crate::failure::{self, failure};
 pub(super) enum Doing {
     Reading,
     Writing,
+    Removing,
 }
 
 pub(super) fn of(error: &Error, folder: &Path, key: &str, doing: Doing) -> StorageFailure {
@@ -27,10 +28,10 @@ pub(super) fn of(error: &Error, folder: &Path, key: &str, doing: Doing) -> Stora
             format!("{storage}: '{key}' may not be read by this user; give it read permission on the file and its folders"),
         ),
         ErrorKind::PermissionDenied => {
-            (Kind::Forbidden, format!("{storage}: '{key}' may not be written by this user; give it write permission on the folder"))
+            (Kind::Forbidden, format!("{storage}: '{key}' may not be {} by this user; give it write permission on the folder", done(doing)))
         }
         ErrorKind::ReadOnlyFilesystem => {
-            (Kind::Forbidden, format!("{storage} is mounted read-only; mount it writable where an exporter runs"))
+            (Kind::Forbidden, format!("{storage} is mounted read-only; mount it writable where an exporter or janitor runs"))
         }
         ErrorKind::WouldBlock => {
             (Kind::SlowDown, format!("{storage}: another process holds .holdover.lock for long; look which one hangs on this folder"))
@@ -71,5 +72,6 @@ fn done(doing: Doing) -> &'static str {
     match doing {
         Doing::Reading => "read",
         Doing::Writing => "written",
+        Doing::Removing => "removed",
     }
 }

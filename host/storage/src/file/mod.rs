@@ -1,9 +1,10 @@
 //! A folder as a storage: a volume that several nodes mount, a test, or one machine.
 //!
 //! The same promises as S3's: an object is there whole or not at all, one of many creators wins, a swap sees what it replaces. The
-//! mark of an object is the digest of its bytes. Creating needs no lock (a hard link is the condition); swapping holds an advisory
-//! lock, so whoever else writes this folder must hold it as well. Where a mount keeps neither links nor locks, the promise ends.
+//! mark of an object is the digest of its bytes. Creating needs no lock (a hard link is the condition); swapping and deleting hold an
+//! advisory lock, so whoever else writes this folder must hold it as well. Where a mount keeps neither links nor locks, the promise ends.
 
+mod delete;
 pub(crate) mod durable;
 mod failure;
 mod lock;
@@ -19,6 +20,7 @@ use holdover_plugin::model::Digest;
 use holdover_ports::{Etag, Fetched, PutNew, StorageFailure, StorageFailureKind, StorageRead, StorageWrite, Swap};
 
 use crate::key;
+pub(crate) use delete::FileDeleter;
 use failure::Doing;
 use lock::Lock;
 

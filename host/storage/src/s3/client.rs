@@ -105,6 +105,14 @@ impl Bucket {
             prefix => format!("{prefix}/{key}"),
         }
     }
+
+    /// The other way round; `None` for what does not stand under this storage's prefix.
+    pub(super) fn relative<'a>(&self, key: &'a str) -> Option<&'a str> {
+        match self.prefix.as_str() {
+            "" => Some(key),
+            prefix => key.strip_prefix(prefix)?.strip_prefix('/'),
+        }
+    }
 }
 
 /// Bounds for one request; the SDK never makes a second of it.

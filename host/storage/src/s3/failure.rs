@@ -30,6 +30,9 @@ pub(crate) struct Words {
 pub(super) enum Asked<'a> {
     Read(&'a str),
     Write(&'a str),
+    /// What begins like this.
+    List(&'a str),
+    Delete(&'a str),
 }
 
 /// An SDK error, taken apart.
@@ -65,7 +68,7 @@ where
         || matches!(code, Some("PreconditionFailed" | "ConditionalRequestConflict" | "OperationAborted"))
 }
 
-/// A write that asked for one state of the object, answered with "there is no such object".
+/// A swap or a deletion, answered with "there is no such object".
 pub(super) fn is_gone<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     error.code() == Some("NoSuchKey")
 }
@@ -88,16 +91,7 @@ where
             Kind::Unreachable,
             format!("{endpoint} cannot be reached ({cause}); check the address, that the service runs, and the way to it"),
         ),
-        (Fate::NoAnswer(cause), Asked::Read(key)) => {
-            (Kind::Unreachable, format!("{endpoint} did not answer a GET of '{key}' ({cause}); check the service and the way to it"))
-        }
-        (Fate::NoAnswer(cause), Asked::Write(key)) => (
-            Kind::UnknownOutcome,
-            format!(
-                "{endpoint} did not answer a PUT of '{key}' ({cause}), which may or may not have been done; it is read back, \
-                 and the way to the service should be checked"
-            ),
-        ),
+        (Fate::NoAnswer(cause), asked) => unanswered(words, asked, &cause),
         (Fate::NotBuilt(cause), _) => {
             (Kind::Other, format!("{storage}: the request could not be made ({cause}); check the settings of the storage"))
         }
@@ -107,6 +101,33 @@ where
         }
     };
     failure(kind, detail, pause)
+}
+
+fn unanswered(Words { endpoint, .. }: &Words, asked: Asked<'_>, cause: &str) -> (Kind, String) {
+    match asked {
+        Asked::Read(key) => {
+            (Kind::Unreachable, format!("{endpoint} did not answer a GET of '{key}' ({cause}); check the service and the way to it"))
+        }
+        Asked::Write(key) => (
+            Kind::UnknownOutcome,
+            format!(
+                "{endpoint} did not answer a PUT of '{key}' ({cause}), which may or may not have been done; it is read back, \
+                 and the way to the service should be checked"
+            ),
+        ),
+        Asked::List(prefix) => (
+            Kind::Unreachable,
+            format!("{endpoint} did not answer a listing of '{prefix}*' ({cause}); check the service and the way to it"),
+        ),
+        // Not unknown as a write is: asking again does no harm, and is all there is to do.
+        Asked::Delete(key) => (
+            Kind::Unreachable,
+            format!(
+                "{endpoint} did not answer a DELETE of '{key}' ({cause}), which may or may not have been done; it is asked again, \
+                 and the way to the service should be checked"
+            ),
+        ),
+    }
 }
 
 fn fate<E>(error: &SdkError<E, HttpResponse>) -> Fate<'_>
@@ -157,6 +178,8 @@ fn answered(words: &Words, asked: Asked<'_>, answer: &Answer<'_>) -> (Kind, Stri
     of_identity(words, answer).or_else(|| of_place(words, asked, answer)).unwrap_or_else(|| match asked {
         Asked::Read(key) => of_read(words, key, answer),
         Asked::Write(key) => of_write(words, key, answer),
+        Asked::List(prefix) => of_sweep(words, &format!("a listing of '{prefix}*'"), "s3:ListBucket", answer),
+        Asked::Delete(key) => of_sweep(words, &format!("a DELETE of '{key}'"), "s3:DeleteObject", answer),
     })
 }
 
@@ -199,7 +222,7 @@ fn of_place(words: &Words, asked: Asked<'_>, answer: &Answer<'_>) -> Option<(Kin
         ("SlowDown" | "SlowDownRead" | "SlowDownWrite" | "ServiceUnavailable" | "TooManyRequests", ..)
         | ("Throttling" | "ThrottlingException" | "RequestLimitExceeded", ..)
         | (_, 429, _)
-        | (_, 503, Asked::Read(_)) => (
+        | (_, 503, Asked::Read(_) | Asked::List(_) | Asked::Delete(_)) => (
             Kind::SlowDown,
             format!("{storage}: the storage asks for a pause ({status} {code}); if this lasts, give the cluster a bucket of its own"),
         ),
@@ -271,6 +294,19 @@ fn of_write(words: &Words, key: &str, answer: &Answer<'_>) -> (Kind, String) {
     }
 }
 
+/// `matter` is what the janitor asked for, and `right` what it needs for that.
+fn of_sweep(Words { storage, endpoint, .. }: &Words, matter: &str, right: &str, answer: &Answer<'_>) -> (Kind, String) {
+    let Answer { status, code, .. } = *answer;
+    match status {
+        403 => (
+            Kind::Forbidden,
+            format!("{storage}: this identity has no right to {matter} ({status} {code}); allow {right} to the key in AWS_ACCESS_KEY_ID"),
+        ),
+        500..=599 => (Kind::Unreachable, format!("{endpoint} failed at {matter} ({status} {code}); check the service")),
+        _ => (Kind::Other, format!("{storage}: {matter} was answered with {status} {code}; check that {endpoint} is an S3 service")),
+    }
+}
+
 impl Words {
     pub fn new(place: &S3Place, endpoint: Option<&Endpoint>, region: &str, proxy: Option<&Proxy>) -> Self {
         let storage = format!("cluster_fallback_config_storage = {place}");
@@ -293,6 +329,15 @@ impl Words {
             self.endpoint
         );
         failure(Kind::Unreachable, detail, None)
+    }
+
+    pub fn not_asked_for(&self, prefix: &str) -> StorageFailure {
+        let Self { storage, endpoint, .. } = self;
+        let detail = format!(
+            "{storage}: a listing of '{prefix}*' holds what was not asked for, so nothing is deleted; \
+             check that {endpoint} is an S3 service that knows prefix and start-after"
+        );
+        failure(Kind::Other, detail, None)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod client;
 mod credentials;
+mod delete;
 mod failure;
 mod get;
 mod http_client;
@@ -12,6 +13,7 @@ mod put_config;
 mod web_identity;
 
 pub(crate) use client::{Bucket, S3Settings};
+pub(crate) use delete::S3Deleter;
 pub(crate) use get::S3Reader;
 pub(crate) use put::S3Writer;
 pub use put_config::PutConfig;

@@ -215,6 +215,64 @@ pub mod holdover {
                     }
                 }
             }
+            /// How much a configuration may change before its export is held, in percent; 0: no change of that kind holds it.
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct Guard {
+                pub shrink_percent: u32,
+                pub growth_percent: u32,
+            }
+            impl ::core::fmt::Debug for Guard {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Guard")
+                        .field("shrink-percent", &self.shrink_percent)
+                        .field("growth-percent", &self.growth_percent)
+                        .finish()
+                }
+            }
+            /// What a returning control plane may not take away at once.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum RejoinGuard {
+                /// An empty configuration replaces none that is served.
+                Empty,
+                /// Nor does one that shrinks beyond the guard.
+                Shrink,
+                Off,
+            }
+            impl ::core::fmt::Debug for RejoinGuard {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        RejoinGuard::Empty => {
+                            f.debug_tuple("RejoinGuard::Empty").finish()
+                        }
+                        RejoinGuard::Shrink => {
+                            f.debug_tuple("RejoinGuard::Shrink").finish()
+                        }
+                        RejoinGuard::Off => f.debug_tuple("RejoinGuard::Off").finish(),
+                    }
+                }
+            }
+            impl RejoinGuard {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> RejoinGuard {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => RejoinGuard::Empty,
+                        1 => RejoinGuard::Shrink,
+                        2 => RejoinGuard::Off,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
             /// What a gateway runs.
             #[derive(Clone)]
             pub struct Serving {
@@ -255,6 +313,15 @@ pub mod holdover {
                 pub give_up: DurationMs,
                 pub first_fetch_jitter: DurationMs,
                 pub export_delay: DurationMs,
+                /// There is no election: the operator says that this exporter is the only one.
+                pub single_exporter: bool,
+                pub lease_renew: DurationMs,
+                pub lease_expire: DurationMs,
+                pub guard: Guard,
+                pub soak: DurationMs,
+                /// The watched nodes' names for sentences. A watched node is called by its index.
+                pub soak_watch: _rt::Vec<_rt::String>,
+                pub rejoin_guard: RejoinGuard,
                 pub settle: DurationMs,
                 pub staleness_warn: DurationMs,
                 pub head_age_max: DurationMs,
@@ -295,6 +362,13 @@ pub mod holdover {
                         .field("give-up", &self.give_up)
                         .field("first-fetch-jitter", &self.first_fetch_jitter)
                         .field("export-delay", &self.export_delay)
+                        .field("single-exporter", &self.single_exporter)
+                        .field("lease-renew", &self.lease_renew)
+                        .field("lease-expire", &self.lease_expire)
+                        .field("guard", &self.guard)
+                        .field("soak", &self.soak)
+                        .field("soak-watch", &self.soak_watch)
+                        .field("rejoin-guard", &self.rejoin_guard)
                         .field("settle", &self.settle)
                         .field("staleness-warn", &self.staleness_warn)
                         .field("head-age-max", &self.head_age_max)
@@ -323,6 +397,8 @@ pub mod holdover {
                 pub stopping: bool,
                 /// A random number of this process.
                 pub process: u64,
+                /// The number of the control plane's session that delivered last, from 1; rises with every session. 0 before the first.
+                pub session: u64,
             }
             impl ::core::fmt::Debug for Facts {
                 fn fmt(
@@ -335,6 +411,7 @@ pub mod holdover {
                         .field("connected", &self.connected)
                         .field("stopping", &self.stopping)
                         .field("process", &self.process)
+                        .field("session", &self.session)
                         .finish()
                 }
             }
@@ -864,6 +941,137 @@ pub mod holdover {
                     }
                         .call((storage, key, bytes_max))
                         .await
+                }
+            }
+        }
+        /// Private keys that open. They stay with the host.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod unsealing {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[derive(Clone)]
+            pub enum NotUnwrapped {
+                /// This node has no identity.
+                NoIdentity,
+                /// It is encrypted to others.
+                ForOthers,
+                /// The header is none, or was tampered with; a sentence.
+                Damaged(_rt::String),
+            }
+            impl ::core::fmt::Debug for NotUnwrapped {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        NotUnwrapped::NoIdentity => {
+                            f.debug_tuple("NotUnwrapped::NoIdentity").finish()
+                        }
+                        NotUnwrapped::ForOthers => {
+                            f.debug_tuple("NotUnwrapped::ForOthers").finish()
+                        }
+                        NotUnwrapped::Damaged(e) => {
+                            f.debug_tuple("NotUnwrapped::Damaged").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for NotUnwrapped {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for NotUnwrapped {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// The payload's key (32 bytes) of an age v1 header with the 16 bytes of nonce that follow it.
+            #[allow(async_fn_in_trait)]
+            pub fn unwrap(
+                wrapped: &[u8],
+            ) -> ::core::result::Result<_rt::Vec<u8>, NotUnwrapped> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = wrapped;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "holdover:policy/unsealing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "unwrap"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result12 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v11 = match l7 {
+                                    0 => NotUnwrapped::NoIdentity,
+                                    1 => NotUnwrapped::ForOthers,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e11 = {
+                                            let l8 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        NotUnwrapped::Damaged(e11)
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
                 }
             }
         }
@@ -1584,52 +1792,58 @@ pub mod wit_stream {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2074] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfd\x0e\x01A\x02\x01\
-A\x15\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2383] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb2\x11\x01A\x02\x01\
+A\x17\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08\
 document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07\
 storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
 on-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\
-\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06\
-digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07serving\x03\0\x11\x01\
-ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
-ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refusal\x0b\x07give-up\
-\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-wa\
-rn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0ctrusted-keys\x13\
-\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emi\
-n-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08settings\x03\0\x16\
-\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\x7f\x08stopping\x7f\
-\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:policy/types@0.1.0\x05\0\
-\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04sel\
-f\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\
-\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13\
-[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]object.r\
-ead\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x01\x01B\x05\x01m\x0a\x06abs\
-ent\x13absent-or-forbidden\x09forbidden\x0bcredentials\x0fno-such-storage\x09slo\
-w-down\x09too-large\x0bunreachable\x0funknown-outcome\x05other\x04\0\x04kind\x03\
-\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-after\x02\x04\0\x07failure\x03\
-\0\x03\x03\0&holdover:policy/storage-failures@0.1.0\x05\x02\x02\x03\0\0\x07unix-\
-ms\x02\x03\0\x01\x06object\x02\x03\0\x02\x07failure\x01B\x0e\x02\x03\x02\x01\x03\
-\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x04\x04\0\x06object\x03\0\x02\x02\x03\x02\
-\x01\x05\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\
-\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\
-\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:po\
-licy/storage-read@0.1.0\x05\x06\x02\x03\0\x01\x06config\x01B\x07\x02\x03\x02\x01\
-\x07\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\
-\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x08\x02\
-\x03\0\0\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x09\x04\0\x0bduration-ms\x03\0\0\
-\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\
-\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\
-\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0a\x01B\x02\x01@\0\
-\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0b\x01B\x08\
-\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\
-\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\
-\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:polic\
-y/events@0.1.0\x05\x0c\x04\0<holdover:policy/common-with-all-of-its-exports-remo\
-ved@0.1.0\x04\0\x0b,\x01\0&common-with-all-of-its-exports-removed\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
-t\x060.61.1";
+\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01r\x02\x0eshrink\
+-percenty\x0egrowth-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\x05empty\x06shrin\
+k\x03off\x04\0\x0crejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06digests\x08samenes\
+ss\x06origin\x09\x08position\x14\x04\0\x07serving\x03\0\x15\x01ps\x01k\x03\x01ks\
+\x01r\x1f\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04n\
+odes\x06import\x7f\x08storages\x17\x0aon-refusal\x0b\x07give-up\x03\x12first-fet\
+ch-jitter\x03\x0cexport-delay\x03\x0fsingle-exporter\x7f\x0blease-renew\x03\x0cl\
+ease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06\
+settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
+e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
+-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\
+\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09\
+connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\
+\0\x1bholdover:policy/types@0.1.0\x05\0\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06\
+object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\
+\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\
+\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\
+\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\
+\x01\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredenti\
+als\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outco\
+me\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry\
+-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1\
+.0\x05\x02\x02\x03\0\0\x07unix-ms\x02\x03\0\x01\x06object\x02\x03\0\x02\x07failu\
+re\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x04\x04\
+\0\x06object\x03\0\x02\x02\x03\x02\x01\x05\x04\0\x07failure\x03\0\x04\x01i\x03\x01\
+ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\
+\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\
+\x03get\x01\x0c\x03\0\"holdover:policy/storage-read@0.1.0\x05\x06\x01B\x06\x01q\x03\
+\x0bno-identity\0\0\x0afor-others\0\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\
+\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\
+\x04\x03\0\x1fholdover:policy/unsealing@0.1.0\x05\x07\x02\x03\0\x01\x06config\x01\
+B\x07\x02\x03\x02\x01\x08\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01\
+C\x01\x06config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/sch\
+emas@0.1.0\x05\x09\x02\x03\0\0\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x0a\x04\0\
+\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\
+\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08durati\
+on\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\
+\x05\x0b\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/rando\
+m@0.1.0\x05\x0c\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\
+\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06field\
+s\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\
+\x03\0\x1choldover:policy/events@0.1.0\x05\x0d\x04\0<holdover:policy/common-with\
+-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&common-with-all-of-its-export\
+s-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.\
+258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -4,10 +4,11 @@
 //   * with "holdover:policy/held@0.1.0" = "crate::generated::common::holdover::policy::held"
 //   * with "holdover:policy/storage-failures@0.1.0" = "crate::generated::common::holdover::policy::storage_failures"
 //   * with "holdover:policy/storage-read@0.1.0" = "crate::generated::common::holdover::policy::storage_read"
-//   * with "holdover:policy/schemas@0.1.0" = "crate::generated::common::holdover::policy::schemas"
 //   * with "holdover:policy/clock@0.1.0" = "crate::generated::common::holdover::policy::clock"
-//   * with "holdover:policy/random@0.1.0" = "crate::generated::common::holdover::policy::random"
 //   * with "holdover:policy/events@0.1.0" = "crate::generated::common::holdover::policy::events"
+//   * with "holdover:policy/unsealing@0.1.0" = "crate::generated::common::holdover::policy::unsealing"
+//   * with "holdover:policy/schemas@0.1.0" = "crate::generated::common::holdover::policy::schemas"
+//   * with "holdover:policy/random@0.1.0" = "crate::generated::common::holdover::policy::random"
 //   * pub-export-macro
 #[allow(unfulfilled_lint_expectations, unused_imports)]
 use crate::generated::common::holdover::policy::storage_failures as __with_name0;
@@ -18,13 +19,15 @@ use crate::generated::common::holdover::policy::held as __with_name2;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
 use crate::generated::common::holdover::policy::storage_read as __with_name3;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::schemas as __with_name4;
+use crate::generated::common::holdover::policy::unsealing as __with_name4;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::clock as __with_name5;
+use crate::generated::common::holdover::policy::schemas as __with_name5;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::random as __with_name6;
+use crate::generated::common::holdover::policy::clock as __with_name6;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::events as __with_name7;
+use crate::generated::common::holdover::policy::random as __with_name7;
+#[allow(unfulfilled_lint_expectations, unused_imports)]
+use crate::generated::common::holdover::policy::events as __with_name8;
 #[rustfmt::skip]
 #[allow(dead_code, clippy::all)]
 pub mod holdover {
@@ -886,6 +889,181 @@ pub mod holdover {
                 }
             }
         }
+        /// The nodes that a new generation must not harm before it counts as good: `settings.soak-watch`, by index.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod watching {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// What a watched node says of itself.
+            #[derive(Clone)]
+            pub enum Condition {
+                /// It is ready, and serves what has this sameness.
+                Well(_rt::String),
+                /// It is not ready, or its gateway rejected a configuration; the sentence says which.
+                Ill(_rt::String),
+                /// It does not answer: no word for or against.
+                Silent(_rt::String),
+            }
+            impl ::core::fmt::Debug for Condition {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Condition::Well(e) => {
+                            f.debug_tuple("Condition::Well").field(e).finish()
+                        }
+                        Condition::Ill(e) => {
+                            f.debug_tuple("Condition::Ill").field(e).finish()
+                        }
+                        Condition::Silent(e) => {
+                            f.debug_tuple("Condition::Silent").field(e).finish()
+                        }
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub async fn health(watched: u32) -> Condition {
+                unsafe {
+                    #[derive(Copy, Clone)]
+                    struct ParamsLower(i32);
+                    unsafe impl Send for ParamsLower {}
+                    use wit_bindgen::rt::async_support::Subtask as _Subtask;
+                    struct _MySubtask<'a> {
+                        _unused: core::marker::PhantomData<&'a ()>,
+                    }
+                    #[allow(unused_parens)]
+                    unsafe impl<'a> _Subtask for _MySubtask<'a> {
+                        type Params = (u32,);
+                        type Results = Condition;
+                        type ParamsLower = ParamsLower;
+                        fn abi_layout(&mut self) -> ::core::alloc::Layout {
+                            unsafe {
+                                ::core::alloc::Layout::from_size_align_unchecked(
+                                    (3 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                            }
+                        }
+                        fn results_offset(&mut self) -> usize {
+                            0
+                        }
+                        unsafe fn call_import(
+                            &mut self,
+                            _params: Self::ParamsLower,
+                            _results: *mut u8,
+                        ) -> u32 {
+                            #[cfg(target_arch = "wasm32")]
+                            #[link(
+                                wasm_import_module = "holdover:policy/watching@0.1.0"
+                            )]
+                            unsafe extern "C" {
+                                #[link_name = "[async-lower]health"]
+                                fn call(_: i32, _: *mut u8) -> i32;
+                            }
+                            #[cfg(not(target_arch = "wasm32"))]
+                            unsafe extern "C" fn call(_: i32, _: *mut u8) -> i32 {
+                                unreachable!()
+                            }
+                            unsafe { call(_params.0, _results) as u32 }
+                        }
+                        unsafe fn params_dealloc_lists(
+                            &mut self,
+                            _params: Self::ParamsLower,
+                        ) {
+                            unsafe {}
+                        }
+                        unsafe fn params_dealloc_lists_and_own(
+                            &mut self,
+                            _params: Self::ParamsLower,
+                        ) {
+                            unsafe {}
+                        }
+                        unsafe fn params_lower(
+                            &mut self,
+                            (_lower0,): Self::Params,
+                            _ptr: *mut u8,
+                        ) -> Self::ParamsLower {
+                            unsafe { ParamsLower(_rt::as_i32(_lower0)) }
+                        }
+                        unsafe fn results_lift(
+                            &mut self,
+                            _ptr: *mut u8,
+                        ) -> Self::Results {
+                            unsafe {
+                                let l0 = i32::from(*_ptr.add(0).cast::<u8>());
+                                let v10 = match l0 {
+                                    0 => {
+                                        let e10 = {
+                                            let l1 = *_ptr
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l2 = *_ptr
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len3 = l2;
+                                            let bytes3 = _rt::Vec::from_raw_parts(
+                                                l1.cast(),
+                                                len3,
+                                                len3,
+                                            );
+                                            _rt::string_lift(bytes3)
+                                        };
+                                        Condition::Well(e10)
+                                    }
+                                    1 => {
+                                        let e10 = {
+                                            let l4 = *_ptr
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l5 = *_ptr
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len6 = l5;
+                                            let bytes6 = _rt::Vec::from_raw_parts(
+                                                l4.cast(),
+                                                len6,
+                                                len6,
+                                            );
+                                            _rt::string_lift(bytes6)
+                                        };
+                                        Condition::Ill(e10)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e10 = {
+                                            let l7 = *_ptr
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l8 = *_ptr
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            let bytes9 = _rt::Vec::from_raw_parts(
+                                                l7.cast(),
+                                                len9,
+                                                len9,
+                                            );
+                                            _rt::string_lift(bytes9)
+                                        };
+                                        Condition::Silent(e10)
+                                    }
+                                };
+                                v10
+                            }
+                        }
+                    }
+                    _MySubtask {
+                        _unused: core::marker::PhantomData,
+                    }
+                        .call((watched,))
+                        .await
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -904,15 +1082,70 @@ pub mod exports {
                 pub type Position = super::super::super::super::__with_name1::Position;
                 pub type Config = super::super::super::super::__with_name2::Config;
                 #[derive(Clone)]
+                pub struct Approvable {
+                    pub gateway_version: _rt::String,
+                    /// The head's newest of this version.
+                    pub base: ::core::option::Option<Position>,
+                    pub sameness: _rt::String,
+                }
+                impl ::core::fmt::Debug for Approvable {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Approvable")
+                            .field("gateway-version", &self.gateway_version)
+                            .field("base", &self.base)
+                            .field("sameness", &self.sameness)
+                            .finish()
+                    }
+                }
+                #[derive(Clone)]
+                pub enum Office {
+                    /// It has not tried yet, or has no control plane.
+                    None,
+                    /// The epoch.
+                    Leader(u64),
+                    /// The sentence says who leads, or may.
+                    Standby(_rt::String),
+                    /// The storage is none to elect in; the sentence names the failing check.
+                    Declined(_rt::String),
+                }
+                impl ::core::fmt::Debug for Office {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Office::None => f.debug_tuple("Office::None").finish(),
+                            Office::Leader(e) => {
+                                f.debug_tuple("Office::Leader").field(e).finish()
+                            }
+                            Office::Standby(e) => {
+                                f.debug_tuple("Office::Standby").field(e).finish()
+                            }
+                            Office::Declined(e) => {
+                                f.debug_tuple("Office::Declined").field(e).finish()
+                            }
+                        }
+                    }
+                }
+                #[derive(Clone)]
                 pub struct ExportOutcome {
                     pub state: _rt::Vec<u8>,
                     pub wake_after: ::core::option::Option<DurationMs>,
-                    /// Whether the host must keep the newest delivery for the next `tick`.
+                    /// Whether the host must keep the newest delivery for the next `tick`, on disk as well.
                     pub pending: bool,
+                    /// Whether the host is to end the control plane's session and dial again: what is published must have been delivered after this
+                    /// exporter took office.
+                    pub refresh: bool,
                     /// What this process last knew to stand in the storage.
                     pub published: ::core::option::Option<Position>,
                     /// Why the newest delivery is not in the storage, when it is not.
                     pub held: ::core::option::Option<_rt::String>,
+                    /// What an approval must name to release what a guard holds.
+                    pub approvable: ::core::option::Option<Approvable>,
+                    pub office: Office,
                 }
                 impl ::core::fmt::Debug for ExportOutcome {
                     fn fmt(
@@ -923,8 +1156,30 @@ pub mod exports {
                             .field("state", &self.state)
                             .field("wake-after", &self.wake_after)
                             .field("pending", &self.pending)
+                            .field("refresh", &self.refresh)
                             .field("published", &self.published)
                             .field("held", &self.held)
+                            .field("approvable", &self.approvable)
+                            .field("office", &self.office)
+                            .finish()
+                    }
+                }
+                /// One check of the storage.
+                #[derive(Clone)]
+                pub struct Check {
+                    /// A stable word.
+                    pub name: _rt::String,
+                    /// The error says what happened instead.
+                    pub found: ::core::result::Result<(), _rt::String>,
+                }
+                impl ::core::fmt::Debug for Check {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Check")
+                            .field("name", &self.name)
+                            .field("found", &self.found)
                             .finish()
                     }
                 }
@@ -935,7 +1190,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result72 = &{
+                            let result86 = &{
                                 let l0 = *arg0.add(0).cast::<i32>();
                                 let l1 = *arg0.add(8).cast::<*mut u8>();
                                 let l2 = *arg0
@@ -1032,30 +1287,31 @@ pub mod exports {
                                 let l22 = *arg0
                                     .add(32 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l23 = *arg0
-                                    .add(40 + 10 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
+                                let l23 = i32::from(
+                                    *arg0
+                                        .add(40 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
                                 let l24 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
                                 let l25 = *arg0
                                     .add(56 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l26 = i32::from(
-                                    *arg0
-                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l27 = i32::from(
-                                    *arg0
-                                        .add(72 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
+                                let l26 = *arg0
+                                    .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l27 = *arg0
+                                    .add(68 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l28 = *arg0
+                                    .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
                                 let l29 = *arg0
-                                    .add(88 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l30 = *arg0
-                                    .add(88 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base34 = l29;
                                 let len34 = l30;
@@ -1083,98 +1339,157 @@ pub mod exports {
                                     len34 * (2 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l35 = *arg0
-                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l36 = *arg0
-                                    .add(88 + 13 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let base40 = l35;
-                                let len40 = l36;
-                                let mut result40 = _rt::Vec::with_capacity(len40);
-                                for i in 0..len40 {
-                                    let base = base40
-                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                    let e40 = {
-                                        let l37 = *base.add(0).cast::<*mut u8>();
-                                        let l38 = *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len39 = l38;
-                                        let bytes39 = _rt::Vec::from_raw_parts(
-                                            l37.cast(),
-                                            len39,
-                                            len39,
-                                        );
-                                        _rt::string_lift(bytes39)
-                                    };
-                                    result40.push(e40);
-                                }
-                                _rt::cabi_dealloc(
-                                    base40,
-                                    len40 * (2 * ::core::mem::size_of::<*const u8>()),
-                                    ::core::mem::size_of::<*const u8>(),
-                                );
-                                let l41 = i32::from(
+                                let l35 = i32::from(
                                     *arg0
-                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l36 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l37 = *arg0
+                                    .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l38 = *arg0
+                                    .add(104 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l39 = i32::from(
+                                    *arg0
+                                        .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l40 = i32::from(
+                                    *arg0
+                                        .add(120 + 12 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 let l42 = *arg0
-                                    .add(88 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .add(136 + 12 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l43 = *arg0
-                                    .add(88 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .add(136 + 13 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len44 = l43;
-                                let bytes44 = _rt::Vec::from_raw_parts(
-                                    l42.cast(),
-                                    len44,
-                                    len44,
+                                let base47 = l42;
+                                let len47 = l43;
+                                let mut result47 = _rt::Vec::with_capacity(len47);
+                                for i in 0..len47 {
+                                    let base = base47
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e47 = {
+                                        let l44 = *base.add(0).cast::<*mut u8>();
+                                        let l45 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len46 = l45;
+                                        let bytes46 = _rt::Vec::from_raw_parts(
+                                            l44.cast(),
+                                            len46,
+                                            len46,
+                                        );
+                                        _rt::string_lift(bytes46)
+                                    };
+                                    result47.push(e47);
+                                }
+                                _rt::cabi_dealloc(
+                                    base47,
+                                    len47 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l45 = i32::from(
-                                    *arg0
-                                        .add(88 + 17 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l46 = *arg0
-                                    .add(88 + 18 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l47 = i32::from(
-                                    *arg0
-                                        .add(96 + 18 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l51 = i32::from(
-                                    *arg0
-                                        .add(96 + 21 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l55 = i32::from(
-                                    *arg0
-                                        .add(96 + 24 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l66 = i32::from(
-                                    *arg0
-                                        .add(136 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l67 = i32::from(
-                                    *arg0
-                                        .add(137 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l68 = *arg0
-                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l69 = *arg0
-                                    .add(152 + 28 * ::core::mem::size_of::<*const u8>())
+                                let l48 = *arg0
+                                    .add(136 + 14 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l70 = *arg0
-                                    .add(152 + 29 * ::core::mem::size_of::<*const u8>())
+                                let l49 = *arg0
+                                    .add(136 + 15 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len71 = l70;
+                                let base53 = l48;
+                                let len53 = l49;
+                                let mut result53 = _rt::Vec::with_capacity(len53);
+                                for i in 0..len53 {
+                                    let base = base53
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e53 = {
+                                        let l50 = *base.add(0).cast::<*mut u8>();
+                                        let l51 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len52 = l51;
+                                        let bytes52 = _rt::Vec::from_raw_parts(
+                                            l50.cast(),
+                                            len52,
+                                            len52,
+                                        );
+                                        _rt::string_lift(bytes52)
+                                    };
+                                    result53.push(e53);
+                                }
+                                _rt::cabi_dealloc(
+                                    base53,
+                                    len53 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l54 = i32::from(
+                                    *arg0
+                                        .add(136 + 16 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l55 = *arg0
+                                    .add(136 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l56 = *arg0
+                                    .add(136 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len57 = l56;
+                                let bytes57 = _rt::Vec::from_raw_parts(
+                                    l55.cast(),
+                                    len57,
+                                    len57,
+                                );
+                                let l58 = i32::from(
+                                    *arg0
+                                        .add(136 + 19 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l59 = *arg0
+                                    .add(136 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l60 = i32::from(
+                                    *arg0
+                                        .add(144 + 20 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l64 = i32::from(
+                                    *arg0
+                                        .add(144 + 23 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l68 = i32::from(
+                                    *arg0
+                                        .add(144 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l79 = i32::from(
+                                    *arg0
+                                        .add(184 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l80 = i32::from(
+                                    *arg0
+                                        .add(185 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l81 = *arg0
+                                    .add(192 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l82 = *arg0
+                                    .add(200 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l83 = *arg0
+                                    .add(208 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l84 = *arg0
+                                    .add(208 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len85 = l84;
                                 T_::received(
                                         super::super::super::super::__with_name2::Config::from_handle(
                                             l0 as u32,
@@ -1198,133 +1513,145 @@ pub mod exports {
                                                 give_up: l20 as u64,
                                                 first_fetch_jitter: l21 as u64,
                                                 export_delay: l22 as u64,
-                                                settle: l23 as u64,
-                                                staleness_warn: l24 as u64,
-                                                head_age_max: l25 as u64,
-                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
-                                                    l26 as u8,
+                                                single_exporter: _rt::bool_lift(l23 as u8),
+                                                lease_renew: l24 as u64,
+                                                lease_expire: l25 as u64,
+                                                guard: super::super::super::super::__with_name1::Guard {
+                                                    shrink_percent: l26 as u32,
+                                                    growth_percent: l27 as u32,
+                                                },
+                                                soak: l28 as u64,
+                                                soak_watch: result34,
+                                                rejoin_guard: super::super::super::super::__with_name1::RejoinGuard::_lift(
+                                                    l35 as u8,
                                                 ),
-                                                cache_age_max: match l27 {
+                                                settle: l36 as u64,
+                                                staleness_warn: l37 as u64,
+                                                head_age_max: l38 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l39 as u8,
+                                                ),
+                                                cache_age_max: match l40 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l28 = *arg0
-                                                                .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                                            let l41 = *arg0
+                                                                .add(128 + 12 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<i64>();
-                                                            l28 as u64
+                                                            l41 as u64
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                trusted_keys: result34,
-                                                operator_keys: result40,
-                                                has_identity: _rt::bool_lift(l41 as u8),
-                                                sealed_as: _rt::string_lift(bytes44),
-                                                kong_layout: _rt::bool_lift(l45 as u8),
-                                                min_generation: l46 as u64,
-                                                accept_lineage: match l47 {
+                                                trusted_keys: result47,
+                                                operator_keys: result53,
+                                                has_identity: _rt::bool_lift(l54 as u8),
+                                                sealed_as: _rt::string_lift(bytes57),
+                                                kong_layout: _rt::bool_lift(l58 as u8),
+                                                min_generation: l59 as u64,
+                                                accept_lineage: match l60 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l48 = *arg0
-                                                                .add(96 + 19 * ::core::mem::size_of::<*const u8>())
+                                                            let l61 = *arg0
+                                                                .add(144 + 21 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l49 = *arg0
-                                                                .add(96 + 20 * ::core::mem::size_of::<*const u8>())
+                                                            let l62 = *arg0
+                                                                .add(144 + 22 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len50 = l49;
-                                                            let bytes50 = _rt::Vec::from_raw_parts(
-                                                                l48.cast(),
-                                                                len50,
-                                                                len50,
+                                                            let len63 = l62;
+                                                            let bytes63 = _rt::Vec::from_raw_parts(
+                                                                l61.cast(),
+                                                                len63,
+                                                                len63,
                                                             );
-                                                            _rt::string_lift(bytes50)
+                                                            _rt::string_lift(bytes63)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                break_glass: match l51 {
+                                                break_glass: match l64 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l52 = *arg0
-                                                                .add(96 + 22 * ::core::mem::size_of::<*const u8>())
+                                                            let l65 = *arg0
+                                                                .add(144 + 24 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l53 = *arg0
-                                                                .add(96 + 23 * ::core::mem::size_of::<*const u8>())
+                                                            let l66 = *arg0
+                                                                .add(144 + 25 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len54 = l53;
-                                                            let bytes54 = _rt::Vec::from_raw_parts(
-                                                                l52.cast(),
-                                                                len54,
-                                                                len54,
+                                                            let len67 = l66;
+                                                            let bytes67 = _rt::Vec::from_raw_parts(
+                                                                l65.cast(),
+                                                                len67,
+                                                                len67,
                                                             );
-                                                            _rt::string_lift(bytes54)
+                                                            _rt::string_lift(bytes67)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
                                             },
-                                            serving: match l55 {
+                                            serving: match l68 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l56 = *arg0
-                                                            .add(104 + 24 * ::core::mem::size_of::<*const u8>())
+                                                        let l69 = *arg0
+                                                            .add(152 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l57 = *arg0
-                                                            .add(104 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        let l70 = *arg0
+                                                            .add(152 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len58 = l57;
-                                                        let bytes58 = _rt::Vec::from_raw_parts(
-                                                            l56.cast(),
-                                                            len58,
-                                                            len58,
+                                                        let len71 = l70;
+                                                        let bytes71 = _rt::Vec::from_raw_parts(
+                                                            l69.cast(),
+                                                            len71,
+                                                            len71,
                                                         );
-                                                        let l59 = *arg0
-                                                            .add(104 + 26 * ::core::mem::size_of::<*const u8>())
+                                                        let l72 = *arg0
+                                                            .add(152 + 28 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l60 = *arg0
-                                                            .add(104 + 27 * ::core::mem::size_of::<*const u8>())
+                                                        let l73 = *arg0
+                                                            .add(152 + 29 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len61 = l60;
-                                                        let bytes61 = _rt::Vec::from_raw_parts(
-                                                            l59.cast(),
-                                                            len61,
-                                                            len61,
+                                                        let len74 = l73;
+                                                        let bytes74 = _rt::Vec::from_raw_parts(
+                                                            l72.cast(),
+                                                            len74,
+                                                            len74,
                                                         );
-                                                        let l62 = i32::from(
+                                                        let l75 = i32::from(
                                                             *arg0
-                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(152 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l63 = i32::from(
+                                                        let l76 = i32::from(
                                                             *arg0
-                                                                .add(112 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(160 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes58),
-                                                            sameness: _rt::string_lift(bytes61),
+                                                            digest: _rt::string_lift(bytes71),
+                                                            sameness: _rt::string_lift(bytes74),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l62 as u8,
+                                                                l75 as u8,
                                                             ),
-                                                            position: match l63 {
+                                                            position: match l76 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l64 = *arg0
-                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l77 = *arg0
+                                                                            .add(168 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l65 = *arg0
-                                                                            .add(128 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l78 = *arg0
+                                                                            .add(176 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l64 as u64,
-                                                                            generation: l65 as u64,
+                                                                            epoch: l77 as u64,
+                                                                            generation: l78 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -1337,102 +1664,219 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l66 as u8),
-                                            stopping: _rt::bool_lift(l67 as u8),
-                                            process: l68 as u64,
+                                            connected: _rt::bool_lift(l79 as u8),
+                                            stopping: _rt::bool_lift(l80 as u8),
+                                            process: l81 as u64,
+                                            session: l82 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l69.cast(), len71, len71)),
+                                        >>::from(_rt::Vec::from_raw_parts(l83.cast(), len85, len85)),
                                     )
                                     .await
                             };
+                            let ptr87 = (&raw mut _RET_AREA.0).cast::<u8>();
                             let ExportOutcome {
-                                state: state73,
-                                wake_after: wake_after73,
-                                pending: pending73,
-                                published: published73,
-                                held: held73,
-                            } = result72;
-                            let vec74 = state73;
-                            let ptr74 = vec74.as_ptr().cast::<u8>();
-                            let len74 = vec74.len();
-                            let (result75_0, result75_1) = match wake_after73 {
-                                Some(e) => (1i32, _rt::as_i64(e)),
-                                None => (0i32, 0i64),
-                            };
-                            let (result77_0, result77_1, result77_2) = match published73 {
+                                state: state88,
+                                wake_after: wake_after88,
+                                pending: pending88,
+                                refresh: refresh88,
+                                published: published88,
+                                held: held88,
+                                approvable: approvable88,
+                                office: office88,
+                            } = result86;
+                            let vec89 = state88;
+                            let ptr89 = vec89.as_ptr().cast::<u8>();
+                            let len89 = vec89.len();
+                            *ptr87
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len89;
+                            *ptr87.add(0).cast::<*mut u8>() = ptr89.cast_mut();
+                            match wake_after88 {
                                 Some(e) => {
+                                    *ptr87
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    *ptr87
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(e);
+                                }
+                                None => {
+                                    *ptr87
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            *ptr87
+                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (match pending88 {
+                                true => 1,
+                                false => 0,
+                            }) as u8;
+                            *ptr87
+                                .add(17 + 2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (match refresh88 {
+                                true => 1,
+                                false => 0,
+                            }) as u8;
+                            match published88 {
+                                Some(e) => {
+                                    *ptr87
+                                        .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
                                     let super::super::super::super::__with_name1::Position {
-                                        epoch: epoch76,
-                                        generation: generation76,
+                                        epoch: epoch90,
+                                        generation: generation90,
                                     } = e;
-                                    (1i32, _rt::as_i64(epoch76), _rt::as_i64(generation76))
+                                    *ptr87
+                                        .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(epoch90);
+                                    *ptr87
+                                        .add(40 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(generation90);
                                 }
-                                None => (0i32, 0i64, 0i64),
+                                None => {
+                                    *ptr87
+                                        .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
                             };
-                            let (result79_0, result79_1, result79_2) = match held73 {
+                            match held88 {
                                 Some(e) => {
-                                    let vec78 = e;
-                                    let ptr78 = vec78.as_ptr().cast::<u8>();
-                                    let len78 = vec78.len();
-                                    (1i32, ptr78.cast_mut(), len78)
+                                    *ptr87
+                                        .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec91 = e;
+                                    let ptr91 = vec91.as_ptr().cast::<u8>();
+                                    let len91 = vec91.len();
+                                    *ptr87
+                                        .add(48 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len91;
+                                    *ptr87
+                                        .add(48 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr91.cast_mut();
                                 }
-                                None => (0i32, ::core::ptr::null_mut(), 0usize),
+                                None => {
+                                    *ptr87
+                                        .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
                             };
+                            match approvable88 {
+                                Some(e) => {
+                                    *ptr87
+                                        .add(56 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let Approvable {
+                                        gateway_version: gateway_version92,
+                                        base: base92,
+                                        sameness: sameness92,
+                                    } = e;
+                                    let vec93 = gateway_version92;
+                                    let ptr93 = vec93.as_ptr().cast::<u8>();
+                                    let len93 = vec93.len();
+                                    *ptr87
+                                        .add(64 + 5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len93;
+                                    *ptr87
+                                        .add(64 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr93.cast_mut();
+                                    match base92 {
+                                        Some(e) => {
+                                            *ptr87
+                                                .add(64 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (1i32) as u8;
+                                            let super::super::super::super::__with_name1::Position {
+                                                epoch: epoch94,
+                                                generation: generation94,
+                                            } = e;
+                                            *ptr87
+                                                .add(72 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>() = _rt::as_i64(epoch94);
+                                            *ptr87
+                                                .add(80 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>() = _rt::as_i64(generation94);
+                                        }
+                                        None => {
+                                            *ptr87
+                                                .add(64 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (0i32) as u8;
+                                        }
+                                    };
+                                    let vec95 = sameness92;
+                                    let ptr95 = vec95.as_ptr().cast::<u8>();
+                                    let len95 = vec95.len();
+                                    *ptr87
+                                        .add(88 + 7 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len95;
+                                    *ptr87
+                                        .add(88 + 6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr95.cast_mut();
+                                }
+                                None => {
+                                    *ptr87
+                                        .add(56 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match office88 {
+                                Office::None => {
+                                    *ptr87
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                                Office::Leader(e) => {
+                                    *ptr87
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    *ptr87
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(e);
+                                }
+                                Office::Standby(e) => {
+                                    *ptr87
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (2i32) as u8;
+                                    let vec96 = e;
+                                    let ptr96 = vec96.as_ptr().cast::<u8>();
+                                    let len96 = vec96.len();
+                                    *ptr87
+                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len96;
+                                    *ptr87
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr96.cast_mut();
+                                }
+                                Office::Declined(e) => {
+                                    *ptr87
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (3i32) as u8;
+                                    let vec97 = e;
+                                    let ptr97 = vec97.as_ptr().cast::<u8>();
+                                    let len97 = vec97.len();
+                                    *ptr87
+                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len97;
+                                    *ptr87
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr97.cast_mut();
+                                }
+                            }
                             #[cfg(target_arch = "wasm32")]
                             #[link(
                                 wasm_import_module = "[export]holdover:policy/exporting@0.1.0"
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]received"]
-                                fn wit_import80(
-                                    _: *mut u8,
-                                    _: usize,
-                                    _: i32,
-                                    _: i64,
-                                    _: i32,
-                                    _: i32,
-                                    _: i64,
-                                    _: i64,
-                                    _: i32,
-                                    _: *mut u8,
-                                    _: usize,
-                                );
+                                fn wit_import98(_: *mut u8);
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import80(
-                                _: *mut u8,
-                                _: usize,
-                                _: i32,
-                                _: i64,
-                                _: i32,
-                                _: i32,
-                                _: i64,
-                                _: i64,
-                                _: i32,
-                                _: *mut u8,
-                                _: usize,
-                            ) {
+                            unsafe extern "C" fn wit_import98(_: *mut u8) {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import80(
-                                ptr74.cast_mut(),
-                                len74,
-                                result75_0,
-                                result75_1,
-                                match pending73 {
-                                    true => 1,
-                                    false => 0,
-                                },
-                                result77_0,
-                                result77_1,
-                                result77_2,
-                                result79_0,
-                                result79_1,
-                                result79_2,
-                            );
+                            wit_import98(ptr87);
                         })
                     }
                 }
@@ -1454,7 +1898,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result73 = &{
+                            let result87 = &{
                                 let l0 = i32::from(*arg0.add(0).cast::<u8>());
                                 let l2 = *arg0.add(8).cast::<*mut u8>();
                                 let l3 = *arg0
@@ -1551,30 +1995,31 @@ pub mod exports {
                                 let l23 = *arg0
                                     .add(32 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l24 = *arg0
-                                    .add(40 + 10 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
+                                let l24 = i32::from(
+                                    *arg0
+                                        .add(40 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
                                 let l25 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
                                 let l26 = *arg0
                                     .add(56 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l27 = i32::from(
-                                    *arg0
-                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l28 = i32::from(
-                                    *arg0
-                                        .add(72 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
+                                let l27 = *arg0
+                                    .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l28 = *arg0
+                                    .add(68 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l29 = *arg0
+                                    .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
                                 let l30 = *arg0
-                                    .add(88 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l31 = *arg0
-                                    .add(88 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base35 = l30;
                                 let len35 = l31;
@@ -1602,98 +2047,157 @@ pub mod exports {
                                     len35 * (2 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l36 = *arg0
-                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l37 = *arg0
-                                    .add(88 + 13 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let base41 = l36;
-                                let len41 = l37;
-                                let mut result41 = _rt::Vec::with_capacity(len41);
-                                for i in 0..len41 {
-                                    let base = base41
-                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                    let e41 = {
-                                        let l38 = *base.add(0).cast::<*mut u8>();
-                                        let l39 = *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len40 = l39;
-                                        let bytes40 = _rt::Vec::from_raw_parts(
-                                            l38.cast(),
-                                            len40,
-                                            len40,
-                                        );
-                                        _rt::string_lift(bytes40)
-                                    };
-                                    result41.push(e41);
-                                }
-                                _rt::cabi_dealloc(
-                                    base41,
-                                    len41 * (2 * ::core::mem::size_of::<*const u8>()),
-                                    ::core::mem::size_of::<*const u8>(),
-                                );
-                                let l42 = i32::from(
+                                let l36 = i32::from(
                                     *arg0
-                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l37 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l38 = *arg0
+                                    .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l39 = *arg0
+                                    .add(104 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l40 = i32::from(
+                                    *arg0
+                                        .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l41 = i32::from(
+                                    *arg0
+                                        .add(120 + 12 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 let l43 = *arg0
-                                    .add(88 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .add(136 + 12 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l44 = *arg0
-                                    .add(88 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .add(136 + 13 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len45 = l44;
-                                let bytes45 = _rt::Vec::from_raw_parts(
-                                    l43.cast(),
-                                    len45,
-                                    len45,
+                                let base48 = l43;
+                                let len48 = l44;
+                                let mut result48 = _rt::Vec::with_capacity(len48);
+                                for i in 0..len48 {
+                                    let base = base48
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e48 = {
+                                        let l45 = *base.add(0).cast::<*mut u8>();
+                                        let l46 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len47 = l46;
+                                        let bytes47 = _rt::Vec::from_raw_parts(
+                                            l45.cast(),
+                                            len47,
+                                            len47,
+                                        );
+                                        _rt::string_lift(bytes47)
+                                    };
+                                    result48.push(e48);
+                                }
+                                _rt::cabi_dealloc(
+                                    base48,
+                                    len48 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l46 = i32::from(
-                                    *arg0
-                                        .add(88 + 17 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l47 = *arg0
-                                    .add(88 + 18 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l48 = i32::from(
-                                    *arg0
-                                        .add(96 + 18 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l52 = i32::from(
-                                    *arg0
-                                        .add(96 + 21 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l56 = i32::from(
-                                    *arg0
-                                        .add(96 + 24 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l67 = i32::from(
-                                    *arg0
-                                        .add(136 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l68 = i32::from(
-                                    *arg0
-                                        .add(137 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l69 = *arg0
-                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l70 = *arg0
-                                    .add(152 + 28 * ::core::mem::size_of::<*const u8>())
+                                let l49 = *arg0
+                                    .add(136 + 14 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l71 = *arg0
-                                    .add(152 + 29 * ::core::mem::size_of::<*const u8>())
+                                let l50 = *arg0
+                                    .add(136 + 15 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len72 = l71;
+                                let base54 = l49;
+                                let len54 = l50;
+                                let mut result54 = _rt::Vec::with_capacity(len54);
+                                for i in 0..len54 {
+                                    let base = base54
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e54 = {
+                                        let l51 = *base.add(0).cast::<*mut u8>();
+                                        let l52 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len53 = l52;
+                                        let bytes53 = _rt::Vec::from_raw_parts(
+                                            l51.cast(),
+                                            len53,
+                                            len53,
+                                        );
+                                        _rt::string_lift(bytes53)
+                                    };
+                                    result54.push(e54);
+                                }
+                                _rt::cabi_dealloc(
+                                    base54,
+                                    len54 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l55 = i32::from(
+                                    *arg0
+                                        .add(136 + 16 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l56 = *arg0
+                                    .add(136 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l57 = *arg0
+                                    .add(136 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len58 = l57;
+                                let bytes58 = _rt::Vec::from_raw_parts(
+                                    l56.cast(),
+                                    len58,
+                                    len58,
+                                );
+                                let l59 = i32::from(
+                                    *arg0
+                                        .add(136 + 19 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l60 = *arg0
+                                    .add(136 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l61 = i32::from(
+                                    *arg0
+                                        .add(144 + 20 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l65 = i32::from(
+                                    *arg0
+                                        .add(144 + 23 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l69 = i32::from(
+                                    *arg0
+                                        .add(144 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l80 = i32::from(
+                                    *arg0
+                                        .add(184 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l81 = i32::from(
+                                    *arg0
+                                        .add(185 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l82 = *arg0
+                                    .add(192 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l83 = *arg0
+                                    .add(200 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l84 = *arg0
+                                    .add(208 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l85 = *arg0
+                                    .add(208 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len86 = l85;
                                 T_::tick(
                                         match l0 {
                                             0 => None,
@@ -1727,133 +2231,145 @@ pub mod exports {
                                                 give_up: l21 as u64,
                                                 first_fetch_jitter: l22 as u64,
                                                 export_delay: l23 as u64,
-                                                settle: l24 as u64,
-                                                staleness_warn: l25 as u64,
-                                                head_age_max: l26 as u64,
-                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
-                                                    l27 as u8,
+                                                single_exporter: _rt::bool_lift(l24 as u8),
+                                                lease_renew: l25 as u64,
+                                                lease_expire: l26 as u64,
+                                                guard: super::super::super::super::__with_name1::Guard {
+                                                    shrink_percent: l27 as u32,
+                                                    growth_percent: l28 as u32,
+                                                },
+                                                soak: l29 as u64,
+                                                soak_watch: result35,
+                                                rejoin_guard: super::super::super::super::__with_name1::RejoinGuard::_lift(
+                                                    l36 as u8,
                                                 ),
-                                                cache_age_max: match l28 {
+                                                settle: l37 as u64,
+                                                staleness_warn: l38 as u64,
+                                                head_age_max: l39 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l40 as u8,
+                                                ),
+                                                cache_age_max: match l41 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l29 = *arg0
-                                                                .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                                            let l42 = *arg0
+                                                                .add(128 + 12 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<i64>();
-                                                            l29 as u64
+                                                            l42 as u64
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                trusted_keys: result35,
-                                                operator_keys: result41,
-                                                has_identity: _rt::bool_lift(l42 as u8),
-                                                sealed_as: _rt::string_lift(bytes45),
-                                                kong_layout: _rt::bool_lift(l46 as u8),
-                                                min_generation: l47 as u64,
-                                                accept_lineage: match l48 {
+                                                trusted_keys: result48,
+                                                operator_keys: result54,
+                                                has_identity: _rt::bool_lift(l55 as u8),
+                                                sealed_as: _rt::string_lift(bytes58),
+                                                kong_layout: _rt::bool_lift(l59 as u8),
+                                                min_generation: l60 as u64,
+                                                accept_lineage: match l61 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l49 = *arg0
-                                                                .add(96 + 19 * ::core::mem::size_of::<*const u8>())
+                                                            let l62 = *arg0
+                                                                .add(144 + 21 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l50 = *arg0
-                                                                .add(96 + 20 * ::core::mem::size_of::<*const u8>())
+                                                            let l63 = *arg0
+                                                                .add(144 + 22 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len51 = l50;
-                                                            let bytes51 = _rt::Vec::from_raw_parts(
-                                                                l49.cast(),
-                                                                len51,
-                                                                len51,
+                                                            let len64 = l63;
+                                                            let bytes64 = _rt::Vec::from_raw_parts(
+                                                                l62.cast(),
+                                                                len64,
+                                                                len64,
                                                             );
-                                                            _rt::string_lift(bytes51)
+                                                            _rt::string_lift(bytes64)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                break_glass: match l52 {
+                                                break_glass: match l65 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l53 = *arg0
-                                                                .add(96 + 22 * ::core::mem::size_of::<*const u8>())
+                                                            let l66 = *arg0
+                                                                .add(144 + 24 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l54 = *arg0
-                                                                .add(96 + 23 * ::core::mem::size_of::<*const u8>())
+                                                            let l67 = *arg0
+                                                                .add(144 + 25 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len55 = l54;
-                                                            let bytes55 = _rt::Vec::from_raw_parts(
-                                                                l53.cast(),
-                                                                len55,
-                                                                len55,
+                                                            let len68 = l67;
+                                                            let bytes68 = _rt::Vec::from_raw_parts(
+                                                                l66.cast(),
+                                                                len68,
+                                                                len68,
                                                             );
-                                                            _rt::string_lift(bytes55)
+                                                            _rt::string_lift(bytes68)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
                                             },
-                                            serving: match l56 {
+                                            serving: match l69 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l57 = *arg0
-                                                            .add(104 + 24 * ::core::mem::size_of::<*const u8>())
+                                                        let l70 = *arg0
+                                                            .add(152 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l58 = *arg0
-                                                            .add(104 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        let l71 = *arg0
+                                                            .add(152 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len59 = l58;
-                                                        let bytes59 = _rt::Vec::from_raw_parts(
-                                                            l57.cast(),
-                                                            len59,
-                                                            len59,
+                                                        let len72 = l71;
+                                                        let bytes72 = _rt::Vec::from_raw_parts(
+                                                            l70.cast(),
+                                                            len72,
+                                                            len72,
                                                         );
-                                                        let l60 = *arg0
-                                                            .add(104 + 26 * ::core::mem::size_of::<*const u8>())
+                                                        let l73 = *arg0
+                                                            .add(152 + 28 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l61 = *arg0
-                                                            .add(104 + 27 * ::core::mem::size_of::<*const u8>())
+                                                        let l74 = *arg0
+                                                            .add(152 + 29 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len62 = l61;
-                                                        let bytes62 = _rt::Vec::from_raw_parts(
-                                                            l60.cast(),
-                                                            len62,
-                                                            len62,
+                                                        let len75 = l74;
+                                                        let bytes75 = _rt::Vec::from_raw_parts(
+                                                            l73.cast(),
+                                                            len75,
+                                                            len75,
                                                         );
-                                                        let l63 = i32::from(
+                                                        let l76 = i32::from(
                                                             *arg0
-                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(152 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l64 = i32::from(
+                                                        let l77 = i32::from(
                                                             *arg0
-                                                                .add(112 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(160 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes59),
-                                                            sameness: _rt::string_lift(bytes62),
+                                                            digest: _rt::string_lift(bytes72),
+                                                            sameness: _rt::string_lift(bytes75),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l63 as u8,
+                                                                l76 as u8,
                                                             ),
-                                                            position: match l64 {
+                                                            position: match l77 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l65 = *arg0
-                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l78 = *arg0
+                                                                            .add(168 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l66 = *arg0
-                                                                            .add(128 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l79 = *arg0
+                                                                            .add(176 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l65 as u64,
-                                                                            generation: l66 as u64,
+                                                                            epoch: l78 as u64,
+                                                                            generation: l79 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -1866,108 +2382,774 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l67 as u8),
-                                            stopping: _rt::bool_lift(l68 as u8),
-                                            process: l69 as u64,
+                                            connected: _rt::bool_lift(l80 as u8),
+                                            stopping: _rt::bool_lift(l81 as u8),
+                                            process: l82 as u64,
+                                            session: l83 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l70.cast(), len72, len72)),
+                                        >>::from(_rt::Vec::from_raw_parts(l84.cast(), len86, len86)),
                                     )
                                     .await
                             };
+                            let ptr88 = (&raw mut _RET_AREA.0).cast::<u8>();
                             let ExportOutcome {
-                                state: state74,
-                                wake_after: wake_after74,
-                                pending: pending74,
-                                published: published74,
-                                held: held74,
-                            } = result73;
-                            let vec75 = state74;
-                            let ptr75 = vec75.as_ptr().cast::<u8>();
-                            let len75 = vec75.len();
-                            let (result76_0, result76_1) = match wake_after74 {
-                                Some(e) => (1i32, _rt::as_i64(e)),
-                                None => (0i32, 0i64),
-                            };
-                            let (result78_0, result78_1, result78_2) = match published74 {
+                                state: state89,
+                                wake_after: wake_after89,
+                                pending: pending89,
+                                refresh: refresh89,
+                                published: published89,
+                                held: held89,
+                                approvable: approvable89,
+                                office: office89,
+                            } = result87;
+                            let vec90 = state89;
+                            let ptr90 = vec90.as_ptr().cast::<u8>();
+                            let len90 = vec90.len();
+                            *ptr88
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len90;
+                            *ptr88.add(0).cast::<*mut u8>() = ptr90.cast_mut();
+                            match wake_after89 {
                                 Some(e) => {
+                                    *ptr88
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    *ptr88
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(e);
+                                }
+                                None => {
+                                    *ptr88
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            *ptr88
+                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (match pending89 {
+                                true => 1,
+                                false => 0,
+                            }) as u8;
+                            *ptr88
+                                .add(17 + 2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (match refresh89 {
+                                true => 1,
+                                false => 0,
+                            }) as u8;
+                            match published89 {
+                                Some(e) => {
+                                    *ptr88
+                                        .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
                                     let super::super::super::super::__with_name1::Position {
-                                        epoch: epoch77,
-                                        generation: generation77,
+                                        epoch: epoch91,
+                                        generation: generation91,
                                     } = e;
-                                    (1i32, _rt::as_i64(epoch77), _rt::as_i64(generation77))
+                                    *ptr88
+                                        .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(epoch91);
+                                    *ptr88
+                                        .add(40 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(generation91);
                                 }
-                                None => (0i32, 0i64, 0i64),
+                                None => {
+                                    *ptr88
+                                        .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
                             };
-                            let (result80_0, result80_1, result80_2) = match held74 {
+                            match held89 {
                                 Some(e) => {
-                                    let vec79 = e;
-                                    let ptr79 = vec79.as_ptr().cast::<u8>();
-                                    let len79 = vec79.len();
-                                    (1i32, ptr79.cast_mut(), len79)
+                                    *ptr88
+                                        .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec92 = e;
+                                    let ptr92 = vec92.as_ptr().cast::<u8>();
+                                    let len92 = vec92.len();
+                                    *ptr88
+                                        .add(48 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len92;
+                                    *ptr88
+                                        .add(48 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr92.cast_mut();
                                 }
-                                None => (0i32, ::core::ptr::null_mut(), 0usize),
+                                None => {
+                                    *ptr88
+                                        .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
                             };
+                            match approvable89 {
+                                Some(e) => {
+                                    *ptr88
+                                        .add(56 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let Approvable {
+                                        gateway_version: gateway_version93,
+                                        base: base93,
+                                        sameness: sameness93,
+                                    } = e;
+                                    let vec94 = gateway_version93;
+                                    let ptr94 = vec94.as_ptr().cast::<u8>();
+                                    let len94 = vec94.len();
+                                    *ptr88
+                                        .add(64 + 5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len94;
+                                    *ptr88
+                                        .add(64 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr94.cast_mut();
+                                    match base93 {
+                                        Some(e) => {
+                                            *ptr88
+                                                .add(64 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (1i32) as u8;
+                                            let super::super::super::super::__with_name1::Position {
+                                                epoch: epoch95,
+                                                generation: generation95,
+                                            } = e;
+                                            *ptr88
+                                                .add(72 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>() = _rt::as_i64(epoch95);
+                                            *ptr88
+                                                .add(80 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>() = _rt::as_i64(generation95);
+                                        }
+                                        None => {
+                                            *ptr88
+                                                .add(64 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (0i32) as u8;
+                                        }
+                                    };
+                                    let vec96 = sameness93;
+                                    let ptr96 = vec96.as_ptr().cast::<u8>();
+                                    let len96 = vec96.len();
+                                    *ptr88
+                                        .add(88 + 7 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len96;
+                                    *ptr88
+                                        .add(88 + 6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr96.cast_mut();
+                                }
+                                None => {
+                                    *ptr88
+                                        .add(56 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match office89 {
+                                Office::None => {
+                                    *ptr88
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                                Office::Leader(e) => {
+                                    *ptr88
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    *ptr88
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(e);
+                                }
+                                Office::Standby(e) => {
+                                    *ptr88
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (2i32) as u8;
+                                    let vec97 = e;
+                                    let ptr97 = vec97.as_ptr().cast::<u8>();
+                                    let len97 = vec97.len();
+                                    *ptr88
+                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len97;
+                                    *ptr88
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr97.cast_mut();
+                                }
+                                Office::Declined(e) => {
+                                    *ptr88
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (3i32) as u8;
+                                    let vec98 = e;
+                                    let ptr98 = vec98.as_ptr().cast::<u8>();
+                                    let len98 = vec98.len();
+                                    *ptr88
+                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len98;
+                                    *ptr88
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr98.cast_mut();
+                                }
+                            }
                             #[cfg(target_arch = "wasm32")]
                             #[link(
                                 wasm_import_module = "[export]holdover:policy/exporting@0.1.0"
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]tick"]
-                                fn wit_import81(
-                                    _: *mut u8,
-                                    _: usize,
-                                    _: i32,
-                                    _: i64,
-                                    _: i32,
-                                    _: i32,
-                                    _: i64,
-                                    _: i64,
-                                    _: i32,
-                                    _: *mut u8,
-                                    _: usize,
-                                );
+                                fn wit_import99(_: *mut u8);
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import81(
-                                _: *mut u8,
-                                _: usize,
-                                _: i32,
-                                _: i64,
-                                _: i32,
-                                _: i32,
-                                _: i64,
-                                _: i64,
-                                _: i32,
-                                _: *mut u8,
-                                _: usize,
-                            ) {
+                            unsafe extern "C" fn wit_import99(_: *mut u8) {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import81(
-                                ptr75.cast_mut(),
-                                len75,
-                                result76_0,
-                                result76_1,
-                                match pending74 {
-                                    true => 1,
-                                    false => 0,
-                                },
-                                result78_0,
-                                result78_1,
-                                result78_2,
-                                result80_0,
-                                result80_1,
-                                result80_2,
-                            );
+                            wit_import99(ptr88);
                         })
                     }
                 }
                 #[doc(hidden)]
                 #[allow(non_snake_case)]
                 pub unsafe fn __callback_tick(
+                    event0: u32,
+                    event1: u32,
+                    event2: u32,
+                ) -> u32 {
+                    unsafe {
+                        wit_bindgen::rt::async_support::callback(event0, event1, event2)
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_probe_cabi<T_: Guest>(arg0: *mut u8) -> i32 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        wit_bindgen::rt::async_support::start_task(async move {
+                            let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
+                            let result82 = &{
+                                let l0 = *arg0.add(0).cast::<*mut u8>();
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len2 = l1;
+                                let bytes2 = _rt::Vec::from_raw_parts(
+                                    l0.cast(),
+                                    len2,
+                                    len2,
+                                );
+                                let l3 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *arg0
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                let bytes5 = _rt::Vec::from_raw_parts(
+                                    l3.cast(),
+                                    len5,
+                                    len5,
+                                );
+                                let l6 = i32::from(
+                                    *arg0
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l7 = i32::from(
+                                    *arg0
+                                        .add(1 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l8 = *arg0
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *arg0
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = i32::from(
+                                    *arg0
+                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l12 = *arg0
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l13 = *arg0
+                                    .add(9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base17 = l12;
+                                let len17 = l13;
+                                let mut result17 = _rt::Vec::with_capacity(len17);
+                                for i in 0..len17 {
+                                    let base = base17
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e17 = {
+                                        let l14 = *base.add(0).cast::<*mut u8>();
+                                        let l15 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len16 = l15;
+                                        let bytes16 = _rt::Vec::from_raw_parts(
+                                            l14.cast(),
+                                            len16,
+                                            len16,
+                                        );
+                                        _rt::string_lift(bytes16)
+                                    };
+                                    result17.push(e17);
+                                }
+                                _rt::cabi_dealloc(
+                                    base17,
+                                    len17 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l18 = i32::from(
+                                    *arg0
+                                        .add(10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l19 = *arg0
+                                    .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l20 = *arg0
+                                    .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l21 = *arg0
+                                    .add(24 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l22 = i32::from(
+                                    *arg0
+                                        .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l23 = *arg0
+                                    .add(40 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l24 = *arg0
+                                    .add(48 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l25 = *arg0
+                                    .add(56 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l26 = *arg0
+                                    .add(60 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l27 = *arg0
+                                    .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l28 = *arg0
+                                    .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l29 = *arg0
+                                    .add(72 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base33 = l28;
+                                let len33 = l29;
+                                let mut result33 = _rt::Vec::with_capacity(len33);
+                                for i in 0..len33 {
+                                    let base = base33
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e33 = {
+                                        let l30 = *base.add(0).cast::<*mut u8>();
+                                        let l31 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len32 = l31;
+                                        let bytes32 = _rt::Vec::from_raw_parts(
+                                            l30.cast(),
+                                            len32,
+                                            len32,
+                                        );
+                                        _rt::string_lift(bytes32)
+                                    };
+                                    result33.push(e33);
+                                }
+                                _rt::cabi_dealloc(
+                                    base33,
+                                    len33 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l34 = i32::from(
+                                    *arg0
+                                        .add(72 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l35 = *arg0
+                                    .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l36 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l37 = *arg0
+                                    .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l38 = i32::from(
+                                    *arg0
+                                        .add(104 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l39 = i32::from(
+                                    *arg0
+                                        .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l41 = *arg0
+                                    .add(128 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l42 = *arg0
+                                    .add(128 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base46 = l41;
+                                let len46 = l42;
+                                let mut result46 = _rt::Vec::with_capacity(len46);
+                                for i in 0..len46 {
+                                    let base = base46
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e46 = {
+                                        let l43 = *base.add(0).cast::<*mut u8>();
+                                        let l44 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len45 = l44;
+                                        let bytes45 = _rt::Vec::from_raw_parts(
+                                            l43.cast(),
+                                            len45,
+                                            len45,
+                                        );
+                                        _rt::string_lift(bytes45)
+                                    };
+                                    result46.push(e46);
+                                }
+                                _rt::cabi_dealloc(
+                                    base46,
+                                    len46 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l47 = *arg0
+                                    .add(128 + 14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l48 = *arg0
+                                    .add(128 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base52 = l47;
+                                let len52 = l48;
+                                let mut result52 = _rt::Vec::with_capacity(len52);
+                                for i in 0..len52 {
+                                    let base = base52
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e52 = {
+                                        let l49 = *base.add(0).cast::<*mut u8>();
+                                        let l50 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len51 = l50;
+                                        let bytes51 = _rt::Vec::from_raw_parts(
+                                            l49.cast(),
+                                            len51,
+                                            len51,
+                                        );
+                                        _rt::string_lift(bytes51)
+                                    };
+                                    result52.push(e52);
+                                }
+                                _rt::cabi_dealloc(
+                                    base52,
+                                    len52 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l53 = i32::from(
+                                    *arg0
+                                        .add(128 + 16 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l54 = *arg0
+                                    .add(128 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l55 = *arg0
+                                    .add(128 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len56 = l55;
+                                let bytes56 = _rt::Vec::from_raw_parts(
+                                    l54.cast(),
+                                    len56,
+                                    len56,
+                                );
+                                let l57 = i32::from(
+                                    *arg0
+                                        .add(128 + 19 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l58 = *arg0
+                                    .add(128 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l59 = i32::from(
+                                    *arg0
+                                        .add(136 + 20 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l63 = i32::from(
+                                    *arg0
+                                        .add(136 + 23 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = i32::from(
+                                    *arg0
+                                        .add(136 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l78 = i32::from(
+                                    *arg0
+                                        .add(176 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l79 = i32::from(
+                                    *arg0
+                                        .add(177 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l80 = *arg0
+                                    .add(184 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l81 = *arg0
+                                    .add(192 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                T_::probe(super::super::super::super::__with_name1::Facts {
+                                        settings: super::super::super::super::__with_name1::Settings {
+                                            cluster: _rt::string_lift(bytes2),
+                                            gateway_version: _rt::string_lift(bytes5),
+                                            format: super::super::super::super::__with_name1::ConfigFormat::_lift(
+                                                l6 as u8,
+                                            ),
+                                            version_rule: super::super::super::super::__with_name1::VersionRule::_lift(
+                                                l7 as u8,
+                                            ),
+                                            node: _rt::string_lift(bytes10),
+                                            import: _rt::bool_lift(l11 as u8),
+                                            storages: result17,
+                                            on_refusal: super::super::super::super::__with_name1::OnRefusal::_lift(
+                                                l18 as u8,
+                                            ),
+                                            give_up: l19 as u64,
+                                            first_fetch_jitter: l20 as u64,
+                                            export_delay: l21 as u64,
+                                            single_exporter: _rt::bool_lift(l22 as u8),
+                                            lease_renew: l23 as u64,
+                                            lease_expire: l24 as u64,
+                                            guard: super::super::super::super::__with_name1::Guard {
+                                                shrink_percent: l25 as u32,
+                                                growth_percent: l26 as u32,
+                                            },
+                                            soak: l27 as u64,
+                                            soak_watch: result33,
+                                            rejoin_guard: super::super::super::super::__with_name1::RejoinGuard::_lift(
+                                                l34 as u8,
+                                            ),
+                                            settle: l35 as u64,
+                                            staleness_warn: l36 as u64,
+                                            head_age_max: l37 as u64,
+                                            on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                l38 as u8,
+                                            ),
+                                            cache_age_max: match l39 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l40 = *arg0
+                                                            .add(120 + 12 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>();
+                                                        l40 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            trusted_keys: result46,
+                                            operator_keys: result52,
+                                            has_identity: _rt::bool_lift(l53 as u8),
+                                            sealed_as: _rt::string_lift(bytes56),
+                                            kong_layout: _rt::bool_lift(l57 as u8),
+                                            min_generation: l58 as u64,
+                                            accept_lineage: match l59 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l60 = *arg0
+                                                            .add(136 + 21 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l61 = *arg0
+                                                            .add(136 + 22 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len62 = l61;
+                                                        let bytes62 = _rt::Vec::from_raw_parts(
+                                                            l60.cast(),
+                                                            len62,
+                                                            len62,
+                                                        );
+                                                        _rt::string_lift(bytes62)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            break_glass: match l63 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l64 = *arg0
+                                                            .add(136 + 24 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l65 = *arg0
+                                                            .add(136 + 25 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len66 = l65;
+                                                        let bytes66 = _rt::Vec::from_raw_parts(
+                                                            l64.cast(),
+                                                            len66,
+                                                            len66,
+                                                        );
+                                                        _rt::string_lift(bytes66)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                        },
+                                        serving: match l67 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let l68 = *arg0
+                                                        .add(144 + 26 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l69 = *arg0
+                                                        .add(144 + 27 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len70 = l69;
+                                                    let bytes70 = _rt::Vec::from_raw_parts(
+                                                        l68.cast(),
+                                                        len70,
+                                                        len70,
+                                                    );
+                                                    let l71 = *arg0
+                                                        .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l72 = *arg0
+                                                        .add(144 + 29 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len73 = l72;
+                                                    let bytes73 = _rt::Vec::from_raw_parts(
+                                                        l71.cast(),
+                                                        len73,
+                                                        len73,
+                                                    );
+                                                    let l74 = i32::from(
+                                                        *arg0
+                                                            .add(144 + 30 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>(),
+                                                    );
+                                                    let l75 = i32::from(
+                                                        *arg0
+                                                            .add(152 + 30 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>(),
+                                                    );
+                                                    super::super::super::super::__with_name1::Serving {
+                                                        digest: _rt::string_lift(bytes70),
+                                                        sameness: _rt::string_lift(bytes73),
+                                                        origin: super::super::super::super::__with_name1::Origin::_lift(
+                                                            l74 as u8,
+                                                        ),
+                                                        position: match l75 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l76 = *arg0
+                                                                        .add(160 + 30 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<i64>();
+                                                                    let l77 = *arg0
+                                                                        .add(168 + 30 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<i64>();
+                                                                    super::super::super::super::__with_name1::Position {
+                                                                        epoch: l76 as u64,
+                                                                        generation: l77 as u64,
+                                                                    }
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    }
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
+                                        connected: _rt::bool_lift(l78 as u8),
+                                        stopping: _rt::bool_lift(l79 as u8),
+                                        process: l80 as u64,
+                                        session: l81 as u64,
+                                    })
+                                    .await
+                            };
+                            let vec86 = result82;
+                            let len86 = vec86.len();
+                            let layout86 = _rt::alloc::Layout::from_size_align(
+                                    vec86.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                                .unwrap();
+                            let (result86, _cleanup86) = wit_bindgen::rt::Cleanup::new(
+                                layout86,
+                            );
+                            for (i, e) in vec86.into_iter().enumerate() {
+                                let base = result86
+                                    .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                {
+                                    let Check { name: name83, found: found83 } = e;
+                                    let vec84 = name83;
+                                    let ptr84 = vec84.as_ptr().cast::<u8>();
+                                    let len84 = vec84.len();
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len84;
+                                    *base.add(0).cast::<*mut u8>() = ptr84.cast_mut();
+                                    match found83 {
+                                        Ok(_) => {
+                                            *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (0i32) as u8;
+                                        }
+                                        Err(e) => {
+                                            *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (1i32) as u8;
+                                            let vec85 = e;
+                                            let ptr85 = vec85.as_ptr().cast::<u8>();
+                                            let len85 = vec85.len();
+                                            *base
+                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>() = len85;
+                                            *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>() = ptr85.cast_mut();
+                                        }
+                                    };
+                                }
+                            }
+                            #[cfg(target_arch = "wasm32")]
+                            #[link(
+                                wasm_import_module = "[export]holdover:policy/exporting@0.1.0"
+                            )]
+                            unsafe extern "C" {
+                                #[link_name = "[task-return]probe"]
+                                fn wit_import87(_: *mut u8, _: usize);
+                            }
+                            #[cfg(not(target_arch = "wasm32"))]
+                            unsafe extern "C" fn wit_import87(_: *mut u8, _: usize) {
+                                unreachable!()
+                            }
+                            _task_cancel.forget();
+                            wit_import87(result86, len86);
+                        })
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __callback_probe(
                     event0: u32,
                     event1: u32,
                     event2: u32,
@@ -1984,13 +3166,17 @@ pub mod exports {
                         facts: Facts,
                         state: _rt::Vec<u8>,
                     ) -> ExportOutcome;
-                    /// What an earlier outcome asked for is due. `pending` is the newest delivery that an outcome asked to keep.
+                    /// A process begins, a session opened or was lost, or what an earlier outcome asked for is due. `pending` is the newest delivery
+                    /// that an outcome asked to keep, of this process or of an earlier one.
                     #[allow(async_fn_in_trait)]
                     async fn tick(
                         pending: ::core::option::Option<Config>,
                         facts: Facts,
                         state: _rt::Vec<u8>,
                     ) -> ExportOutcome;
+                    /// Whether the first storage does what an election needs. Writes and leaves scratch objects.
+                    #[allow(async_fn_in_trait)]
+                    async fn probe(facts: Facts) -> _rt::Vec<Check>;
                 }
                 #[doc(hidden)]
                 #[macro_export]
@@ -2013,11 +3199,29 @@ pub mod exports {
                         "[callback][async-lift]holdover:policy/exporting@0.1.0#tick")]
                         unsafe extern "C" fn _callback_tick(event0 : u32, event1 : u32,
                         event2 : u32) -> u32 { unsafe { $($path_to_types)*::
-                        __callback_tick(event0, event1, event2) } } };
+                        __callback_tick(event0, event1, event2) } } #[unsafe (export_name
+                        = "[async-lift]holdover:policy/exporting@0.1.0#probe")] unsafe
+                        extern "C" fn export_probe(arg0 : * mut u8,) -> i32 { unsafe {
+                        $($path_to_types)*:: _export_probe_cabi::<$ty > (arg0) } }
+                        #[unsafe (export_name =
+                        "[callback][async-lift]holdover:policy/exporting@0.1.0#probe")]
+                        unsafe extern "C" fn _callback_probe(event0 : u32, event1 : u32,
+                        event2 : u32) -> u32 { unsafe { $($path_to_types)*::
+                        __callback_probe(event0, event1, event2) } } };
                     };
                 }
                 #[doc(hidden)]
                 pub use __export_holdover_policy_exporting_0_1_0_cabi;
+                #[repr(align(8))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 96 + 10 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 96
+                        + 10 * ::core::mem::size_of::<*const u8>()],
+                );
             }
         }
     }
@@ -2147,8 +3351,8 @@ mod _rt {
             val != 0
         }
     }
-    extern crate alloc as alloc_crate;
     pub use alloc_crate::alloc;
+    extern crate alloc as alloc_crate;
 }
 pub mod wit_stream {
     #![allow(dead_code, unused_variables, clippy::all)]
@@ -2262,9 +3466,98 @@ macro_rules! __export_exporter_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:exporter:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2785] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3396] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe2\x14\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc5\x19\x01A\x02\x01\
+A!\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredential\
+s\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outcome\
+\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-a\
+fter\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1.0\
+\x05\0\x02\x03\0\0\x07failure\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\
+\0\x01m\x02\x07created\x06exists\x04\0\x0fput-new-outcome\x03\0\x02\x01m\x02\x07\
+swapped\x05stale\x04\0\x0cswap-outcome\x03\0\x04\x01f\x01}\x01j\x01\x03\x01\x01\x01\
+C\x04\x07storagey\x03keys\x04sizew\x04body\x06\0\x07\x04\0\x07put-new\x01\x08\x01\
+ks\x01p}\x01j\x01\x05\x01\x01\x01C\x04\x07storagey\x03keys\x08expected\x09\x04bo\
+dy\x0a\0\x0b\x04\0\x04swap\x01\x0c\x03\0#holdover:policy/storage-write@0.1.0\x05\
+\x02\x01B\x0f\x01m\x06\x08snapshot\x04head\x05lease\x06orders\x0bbreak-glass\x08\
+sameness\x04\0\x07purpose\x03\0\0\x01p}\x01r\x02\x03key\x02\x05bytes\x02\x04\0\x09\
+signature\x03\0\x03\x01r\x02\x07wrapped\x02\x03key\x02\x04\0\x08wrapping\x03\0\x05\
+\x01p\x04\x01j\x01\x07\x01s\x01@\x02\x07purpose\x01\x06digest\x02\0\x08\x04\0\x04\
+sign\x01\x09\x01k\x06\x01j\x01\x0a\x01s\x01@\0\0\x0b\x04\0\x04wrap\x01\x0c\x03\0\
+\x1dholdover:policy/sealing@0.1.0\x05\x03\x01B\x04\x01q\x03\x04well\x01s\0\x03il\
+l\x01s\0\x06silent\x01s\0\x04\0\x09condition\x03\0\0\x01C\x01\x07watchedy\0\x01\x04\
+\0\x06health\x01\x02\x03\0\x1eholdover:policy/watching@0.1.0\x05\x04\x01B\x1f\x01\
+w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epoch\
+w\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0d\
+config-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\
+\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\
+\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04\
+warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01r\x02\x0eshrink-percenty\x0egrowth\
+-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\x05empty\x06shrink\x03off\x04\0\x0cr\
+ejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08\
+position\x14\x04\0\x07serving\x03\0\x15\x01ps\x01k\x03\x01ks\x01r\x1f\x07cluster\
+s\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08\
+storages\x17\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexpor\
+t-delay\x03\x0fsingle-exporter\x7f\x0blease-renew\x03\x0clease-expire\x03\x05gua\
+rd\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06settle\x03\x0estalen\
+ess-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x18\x0ctrusted\
+-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\
+\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\x04\0\x08settings\x03\
+\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09connected\x7f\x08stop\
+ping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\0\x1bholdover:poli\
+cy/types@0.1.0\x05\x05\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01\
+h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\
+\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04sel\
+f\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13\
+[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x06\x02\x03\0\
+\x04\x07unix-ms\x02\x03\0\x05\x06object\x01B\x0e\x02\x03\x02\x01\x07\x04\0\x07un\
+ix-ms\x03\0\0\x02\x03\x02\x01\x08\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x01\x04\
+\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\
+\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storage\
+y\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/storag\
+e-read@0.1.0\x05\x09\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\0\x07d\
+amaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\
+\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unsealing\
+@0.1.0\x05\x0a\x02\x03\0\x05\x06config\x01B\x07\x02\x03\x02\x01\x0b\x04\0\x06con\
+fig\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08\
+conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0c\x02\x03\0\x04\x0b\
+duration-ms\x01B\x0a\x02\x03\x02\x01\x0d\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\
+\x01\x07\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\
+\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05slee\
+p\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0e\x01B\x02\x01@\0\0w\x04\0\x06\
+random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0f\x01B\x08\x01m\x03\x04\
+info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
+names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
+\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
+\x10\x02\x03\0\x04\x05facts\x02\x03\0\x04\x08position\x01B\x1f\x02\x03\x02\x01\x0d\
+\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x11\x04\0\x05facts\x03\0\x02\x02\x03\
+\x02\x01\x12\x04\0\x08position\x03\0\x04\x02\x03\x02\x01\x0b\x04\0\x06config\x03\
+\0\x06\x01k\x05\x01r\x03\x0fgateway-versions\x04base\x08\x08samenesss\x04\0\x0aa\
+pprovable\x03\0\x09\x01q\x04\x04none\0\0\x06leader\x01w\0\x07standby\x01s\0\x08d\
+eclined\x01s\0\x04\0\x06office\x03\0\x0b\x01p}\x01k\x01\x01ks\x01k\x0a\x01r\x08\x05\
+state\x0d\x0awake-after\x0e\x07pending\x7f\x07refresh\x7f\x09published\x08\x04he\
+ld\x0f\x0aapprovable\x10\x06office\x0c\x04\0\x0eexport-outcome\x03\0\x11\x01j\0\x01\
+s\x01r\x02\x04names\x05found\x13\x04\0\x05check\x03\0\x14\x01i\x07\x01C\x03\x06c\
+onfig\x16\x05facts\x03\x05state\x0d\0\x12\x04\0\x08received\x01\x17\x01k\x16\x01\
+C\x03\x07pending\x18\x05facts\x03\x05state\x0d\0\x12\x04\0\x04tick\x01\x19\x01p\x15\
+\x01C\x01\x05facts\x03\0\x1a\x04\0\x05probe\x01\x1b\x04\0\x1fholdover:policy/exp\
+orting@0.1.0\x05\x13\x04\0\x1eholdover:policy/exporter@0.1.0\x04\0\x0b\x0e\x01\0\
+\x08exporter\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
+0.258.3\x10wit-bindgen-rust\x060.61.1";
+        };
+    };
+}
+#[doc(inline)]
+pub use __export_exporter_impl as export;
+#[rustfmt::skip]
+#[cfg(target_arch = "wasm32")]
+#[unsafe(
+    link_section = "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:exporter-with-all-of-its-exports-removed:encoded world"
+)]
+#[doc(hidden)]
+#[allow(clippy::octal_escapes)]
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2965] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf6\x15\x01A\x02\x01\
 A\x1d\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredent\
 ials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outc\
 ome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretr\
@@ -2280,122 +3573,54 @@ sameness\x04\0\x07purpose\x03\0\0\x01p}\x01r\x02\x03key\x02\x05bytes\x02\x04\0\x
 signature\x03\0\x03\x01r\x02\x07wrapped\x02\x03key\x02\x04\0\x08wrapping\x03\0\x05\
 \x01p\x04\x01j\x01\x07\x01s\x01@\x02\x07purpose\x01\x06digest\x02\0\x08\x04\0\x04\
 sign\x01\x09\x01k\x06\x01j\x01\x0a\x01s\x01@\0\0\x0b\x04\0\x04wrap\x01\x0c\x03\0\
-\x1dholdover:policy/sealing@0.1.0\x05\x03\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\
-\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08\
-position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\
-\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\
-\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05\
-patch\x05minor\x04\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08\
-on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08po\
-sition\x10\x04\0\x07serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0f\
-gateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08sto\
-rages\x13\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-d\
-elay\x03\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\
-\x0dcache-age-max\x14\x0ctrusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\
-\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbr\
-eak-glass\x15\x04\0\x08settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07s\
-erving\x18\x09connected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\
-\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x01B\x0d\x04\0\x06config\x03\x01\x04\
-\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\
-\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\
-\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04\
-self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/hel\
-d@0.1.0\x05\x05\x02\x03\0\x03\x07unix-ms\x02\x03\0\x04\x06object\x01B\x0e\x02\x03\
-\x02\x01\x06\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x07\x04\0\x06object\x03\0\x02\
-\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
-\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
-\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
-\"holdover:policy/storage-read@0.1.0\x05\x08\x02\x03\0\x04\x06config\x01B\x07\x02\
-\x03\x02\x01\x09\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06\
-config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.\
-0\x05\x0a\x02\x03\0\x03\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x0b\x04\0\x0bdur\
-ation-ms\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
-\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
-\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0c\
-\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
-\x0d\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
-o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
-\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
-holdover:policy/events@0.1.0\x05\x0e\x02\x03\0\x03\x05facts\x02\x03\0\x03\x08pos\
-ition\x01B\x14\x02\x03\x02\x01\x0b\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0f\
-\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x08position\x03\0\x04\x02\x03\
-\x02\x01\x09\x04\0\x06config\x03\0\x06\x01p}\x01k\x01\x01k\x05\x01ks\x01r\x05\x05\
-state\x08\x0awake-after\x09\x07pending\x7f\x09published\x0a\x04held\x0b\x04\0\x0e\
-export-outcome\x03\0\x0c\x01i\x07\x01C\x03\x06config\x0e\x05facts\x03\x05state\x08\
-\0\x0d\x04\0\x08received\x01\x0f\x01k\x0e\x01C\x03\x07pending\x10\x05facts\x03\x05\
-state\x08\0\x0d\x04\0\x04tick\x01\x11\x04\0\x1fholdover:policy/exporting@0.1.0\x05\
-\x11\x04\0\x1eholdover:policy/exporter@0.1.0\x04\0\x0b\x0e\x01\0\x08exporter\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
-        };
-    };
-}
-#[doc(inline)]
-pub use __export_exporter_impl as export;
-#[rustfmt::skip]
-#[cfg(target_arch = "wasm32")]
-#[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:exporter-with-all-of-its-exports-removed:encoded world"
-)]
-#[doc(hidden)]
-#[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2550] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd7\x12\x01A\x02\x01\
-A\x19\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredent\
-ials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outc\
-ome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretr\
-y-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.\
-1.0\x05\0\x02\x03\0\0\x07failure\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x07failure\x03\
-\0\0\x01m\x02\x07created\x06exists\x04\0\x0fput-new-outcome\x03\0\x02\x01m\x02\x07\
-swapped\x05stale\x04\0\x0cswap-outcome\x03\0\x04\x01f\x01}\x01j\x01\x03\x01\x01\x01\
-C\x04\x07storagey\x03keys\x04sizew\x04body\x06\0\x07\x04\0\x07put-new\x01\x08\x01\
-ks\x01p}\x01j\x01\x05\x01\x01\x01C\x04\x07storagey\x03keys\x08expected\x09\x04bo\
-dy\x0a\0\x0b\x04\0\x04swap\x01\x0c\x03\0#holdover:policy/storage-write@0.1.0\x05\
-\x02\x01B\x0f\x01m\x06\x08snapshot\x04head\x05lease\x06orders\x0bbreak-glass\x08\
-sameness\x04\0\x07purpose\x03\0\0\x01p}\x01r\x02\x03key\x02\x05bytes\x02\x04\0\x09\
-signature\x03\0\x03\x01r\x02\x07wrapped\x02\x03key\x02\x04\0\x08wrapping\x03\0\x05\
-\x01p\x04\x01j\x01\x07\x01s\x01@\x02\x07purpose\x01\x06digest\x02\0\x08\x04\0\x04\
-sign\x01\x09\x01k\x06\x01j\x01\x0a\x01s\x01@\0\0\x0b\x04\0\x04wrap\x01\x0c\x03\0\
-\x1dholdover:policy/sealing@0.1.0\x05\x03\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\
-\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08\
-position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\
-\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\
-\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05\
-patch\x05minor\x04\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08\
-on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08po\
-sition\x10\x04\0\x07serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0f\
-gateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08sto\
-rages\x13\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-d\
-elay\x03\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\
-\x0dcache-age-max\x14\x0ctrusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\
-\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbr\
-eak-glass\x15\x04\0\x08settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07s\
-erving\x18\x09connected\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\
-\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x01B\x0d\x04\0\x06config\x03\x01\x04\
-\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\
-\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\
-\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04\
-self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/hel\
-d@0.1.0\x05\x05\x02\x03\0\x03\x07unix-ms\x02\x03\0\x04\x06object\x01B\x0e\x02\x03\
-\x02\x01\x06\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x07\x04\0\x06object\x03\0\x02\
-\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
-\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
-\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
-\"holdover:policy/storage-read@0.1.0\x05\x08\x02\x03\0\x04\x06config\x01B\x07\x02\
-\x03\x02\x01\x09\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06\
-config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.\
-0\x05\x0a\x02\x03\0\x03\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x0b\x04\0\x0bdur\
-ation-ms\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
-\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
-\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0c\
-\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
-\x0d\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
-o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
-\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
-holdover:policy/events@0.1.0\x05\x0e\x04\0>holdover:policy/exporter-with-all-of-\
-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(exporter-with-all-of-its-exports-remo\
-ved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
-wit-bindgen-rust\x060.61.1";
+\x1dholdover:policy/sealing@0.1.0\x05\x03\x01B\x04\x01q\x03\x04well\x01s\0\x03il\
+l\x01s\0\x06silent\x01s\0\x04\0\x09condition\x03\0\0\x01C\x01\x07watchedy\0\x01\x04\
+\0\x06health\x01\x02\x03\0\x1eholdover:policy/watching@0.1.0\x05\x04\x01B\x1f\x01\
+w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\x01r\x02\x05epoch\
+w\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08document\x04\0\x0d\
+config-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07storage\x06bundle\x04\
+\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\
+\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04\
+warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01r\x02\x0eshrink-percenty\x0egrowth\
+-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\x05empty\x06shrink\x03off\x04\0\x0cr\
+ejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08\
+position\x14\x04\0\x07serving\x03\0\x15\x01ps\x01k\x03\x01ks\x01r\x1f\x07cluster\
+s\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08\
+storages\x17\x0aon-refusal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexpor\
+t-delay\x03\x0fsingle-exporter\x7f\x0blease-renew\x03\x0clease-expire\x03\x05gua\
+rd\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06settle\x03\x0estalen\
+ess-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x18\x0ctrusted\
+-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\
+\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\x04\0\x08settings\x03\
+\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09connected\x7f\x08stop\
+ping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\0\x1bholdover:poli\
+cy/types@0.1.0\x05\x05\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01\
+h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\
+\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04sel\
+f\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13\
+[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x06\x02\x03\0\
+\x04\x07unix-ms\x02\x03\0\x05\x06object\x01B\x0e\x02\x03\x02\x01\x07\x04\0\x07un\
+ix-ms\x03\0\0\x02\x03\x02\x01\x08\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x01\x04\
+\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\
+\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storage\
+y\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/storag\
+e-read@0.1.0\x05\x09\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\0\x07d\
+amaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\
+\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unsealing\
+@0.1.0\x05\x0a\x02\x03\0\x05\x06config\x01B\x07\x02\x03\x02\x01\x0b\x04\0\x06con\
+fig\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08\
+conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0c\x02\x03\0\x04\x0b\
+duration-ms\x01B\x0a\x02\x03\x02\x01\x0d\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\
+\x01\x07\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\
+\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05slee\
+p\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0e\x01B\x02\x01@\0\0w\x04\0\x06\
+random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0f\x01B\x08\x01m\x03\x04\
+info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
+names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
+\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
+\x10\x04\0>holdover:policy/exporter-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
+.\x01\0(exporter-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -4,10 +4,11 @@
 //   * with "holdover:policy/held@0.1.0" = "crate::generated::common::holdover::policy::held"
 //   * with "holdover:policy/storage-failures@0.1.0" = "crate::generated::common::holdover::policy::storage_failures"
 //   * with "holdover:policy/storage-read@0.1.0" = "crate::generated::common::holdover::policy::storage_read"
-//   * with "holdover:policy/schemas@0.1.0" = "crate::generated::common::holdover::policy::schemas"
 //   * with "holdover:policy/clock@0.1.0" = "crate::generated::common::holdover::policy::clock"
-//   * with "holdover:policy/random@0.1.0" = "crate::generated::common::holdover::policy::random"
 //   * with "holdover:policy/events@0.1.0" = "crate::generated::common::holdover::policy::events"
+//   * with "holdover:policy/unsealing@0.1.0" = "crate::generated::common::holdover::policy::unsealing"
+//   * with "holdover:policy/schemas@0.1.0" = "crate::generated::common::holdover::policy::schemas"
+//   * with "holdover:policy/random@0.1.0" = "crate::generated::common::holdover::policy::random"
 //   * pub-export-macro
 #[allow(unfulfilled_lint_expectations, unused_imports)]
 use crate::generated::common::holdover::policy::held as __with_name0;
@@ -18,13 +19,15 @@ use crate::generated::common::holdover::policy::storage_failures as __with_name2
 #[allow(unfulfilled_lint_expectations, unused_imports)]
 use crate::generated::common::holdover::policy::storage_read as __with_name3;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::schemas as __with_name4;
+use crate::generated::common::holdover::policy::unsealing as __with_name4;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::clock as __with_name5;
+use crate::generated::common::holdover::policy::schemas as __with_name5;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::random as __with_name6;
+use crate::generated::common::holdover::policy::clock as __with_name6;
 #[allow(unfulfilled_lint_expectations, unused_imports)]
-use crate::generated::common::holdover::policy::events as __with_name7;
+use crate::generated::common::holdover::policy::random as __with_name7;
+#[allow(unfulfilled_lint_expectations, unused_imports)]
+use crate::generated::common::holdover::policy::events as __with_name8;
 #[rustfmt::skip]
 #[allow(dead_code, clippy::all)]
 pub mod holdover {
@@ -265,137 +268,6 @@ pub mod holdover {
                     }
                         .call((object,))
                         .await
-                }
-            }
-        }
-        /// Private keys that open. They stay with the host.
-        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
-        pub mod unsealing {
-            #[used]
-            #[doc(hidden)]
-            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
-            use super::super::super::_rt;
-            #[derive(Clone)]
-            pub enum NotUnwrapped {
-                /// This node has no identity.
-                NoIdentity,
-                /// It is encrypted to others.
-                ForOthers,
-                /// The header is none, or was tampered with; a sentence.
-                Damaged(_rt::String),
-            }
-            impl ::core::fmt::Debug for NotUnwrapped {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        NotUnwrapped::NoIdentity => {
-                            f.debug_tuple("NotUnwrapped::NoIdentity").finish()
-                        }
-                        NotUnwrapped::ForOthers => {
-                            f.debug_tuple("NotUnwrapped::ForOthers").finish()
-                        }
-                        NotUnwrapped::Damaged(e) => {
-                            f.debug_tuple("NotUnwrapped::Damaged").field(e).finish()
-                        }
-                    }
-                }
-            }
-            impl ::core::fmt::Display for NotUnwrapped {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    write!(f, "{:?}", self)
-                }
-            }
-            impl ::core::error::Error for NotUnwrapped {}
-            #[allow(unused_unsafe, clippy::all)]
-            /// The payload's key (32 bytes) of an age v1 header with the 16 bytes of nonce that follow it.
-            #[allow(async_fn_in_trait)]
-            pub fn unwrap(
-                wrapped: &[u8],
-            ) -> ::core::result::Result<_rt::Vec<u8>, NotUnwrapped> {
-                unsafe {
-                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
-                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
-                    struct RetArea(
-                        [::core::mem::MaybeUninit<
-                            u8,
-                        >; 4 * ::core::mem::size_of::<*const u8>()],
-                    );
-                    let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 4
-                            * ::core::mem::size_of::<*const u8>()],
-                    );
-                    let vec0 = wrapped;
-                    let ptr0 = vec0.as_ptr().cast::<u8>();
-                    let len0 = vec0.len();
-                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
-                    #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "holdover:policy/unsealing@0.1.0")]
-                    unsafe extern "C" {
-                        #[link_name = "unwrap"]
-                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
-                    }
-                    #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
-                        unreachable!()
-                    }
-                    wit_import2(ptr0.cast_mut(), len0, ptr1);
-                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result12 = match l3 {
-                        0 => {
-                            let e = {
-                                let l4 = *ptr1
-                                    .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l5 = *ptr1
-                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let len6 = l5;
-                                <_ as From<
-                                    _rt::Vec<_>,
-                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
-                            };
-                            Ok(e)
-                        }
-                        1 => {
-                            let e = {
-                                let l7 = i32::from(
-                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                );
-                                let v11 = match l7 {
-                                    0 => NotUnwrapped::NoIdentity,
-                                    1 => NotUnwrapped::ForOthers,
-                                    n => {
-                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
-                                        let e11 = {
-                                            let l8 = *ptr1
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l9 = *ptr1
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len10 = l9;
-                                            let bytes10 = _rt::Vec::from_raw_parts(
-                                                l8.cast(),
-                                                len10,
-                                                len10,
-                                            );
-                                            _rt::string_lift(bytes10)
-                                        };
-                                        NotUnwrapped::Damaged(e11)
-                                    }
-                                };
-                                v11
-                            };
-                            Err(e)
-                        }
-                        _ => _rt::invalid_enum_discriminant(),
-                    };
-                    result12
                 }
             }
         }
@@ -690,6 +562,8 @@ pub mod holdover {
                 Attempts,
                 /// How far this node has come.
                 Marks,
+                /// The operator's word on a configuration that the rejoin guard holds.
+                Approval,
             }
             impl ::core::fmt::Debug for Slot {
                 fn fmt(
@@ -701,6 +575,7 @@ pub mod holdover {
                         Slot::Settled => f.debug_tuple("Slot::Settled").finish(),
                         Slot::Attempts => f.debug_tuple("Slot::Attempts").finish(),
                         Slot::Marks => f.debug_tuple("Slot::Marks").finish(),
+                        Slot::Approval => f.debug_tuple("Slot::Approval").finish(),
                     }
                 }
             }
@@ -715,6 +590,7 @@ pub mod holdover {
                         1 => Slot::Settled,
                         2 => Slot::Attempts,
                         3 => Slot::Marks,
+                        4 => Slot::Approval,
                         _ => panic!("invalid enum discriminant"),
                     }
                 }
@@ -1664,6 +1540,8 @@ pub mod exports {
                     pub state: _rt::Vec<u8>,
                     /// When to call `tick`, counted from now; `none`: not before something is delivered or lost.
                     pub wake_after: ::core::option::Option<DurationMs>,
+                    /// Whether the host is to end the control plane's session and dial again.
+                    pub refresh: bool,
                     pub standing: Standing,
                 }
                 impl ::core::fmt::Debug for Outcome {
@@ -1674,6 +1552,7 @@ pub mod exports {
                         f.debug_struct("Outcome")
                             .field("state", &self.state)
                             .field("wake-after", &self.wake_after)
+                            .field("refresh", &self.refresh)
                             .field("standing", &self.standing)
                             .finish()
                     }
@@ -1685,7 +1564,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result71 = &{
+                            let result85 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -1781,30 +1660,31 @@ pub mod exports {
                                 let l21 = *arg0
                                     .add(24 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l22 = *arg0
-                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
+                                let l22 = i32::from(
+                                    *arg0
+                                        .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
                                 let l23 = *arg0
                                     .add(40 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
                                 let l24 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l25 = i32::from(
-                                    *arg0
-                                        .add(56 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l26 = i32::from(
-                                    *arg0
-                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
+                                let l25 = *arg0
+                                    .add(56 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l26 = *arg0
+                                    .add(60 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l27 = *arg0
+                                    .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
                                 let l28 = *arg0
-                                    .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .add(72 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l29 = *arg0
-                                    .add(80 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .add(72 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base33 = l28;
                                 let len33 = l29;
@@ -1832,98 +1712,157 @@ pub mod exports {
                                     len33 * (2 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l34 = *arg0
-                                    .add(80 + 12 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l35 = *arg0
-                                    .add(80 + 13 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let base39 = l34;
-                                let len39 = l35;
-                                let mut result39 = _rt::Vec::with_capacity(len39);
-                                for i in 0..len39 {
-                                    let base = base39
-                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                    let e39 = {
-                                        let l36 = *base.add(0).cast::<*mut u8>();
-                                        let l37 = *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len38 = l37;
-                                        let bytes38 = _rt::Vec::from_raw_parts(
-                                            l36.cast(),
-                                            len38,
-                                            len38,
-                                        );
-                                        _rt::string_lift(bytes38)
-                                    };
-                                    result39.push(e39);
-                                }
-                                _rt::cabi_dealloc(
-                                    base39,
-                                    len39 * (2 * ::core::mem::size_of::<*const u8>()),
-                                    ::core::mem::size_of::<*const u8>(),
-                                );
-                                let l40 = i32::from(
+                                let l34 = i32::from(
                                     *arg0
-                                        .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .add(72 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l35 = *arg0
+                                    .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l36 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l37 = *arg0
+                                    .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l38 = i32::from(
+                                    *arg0
+                                        .add(104 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l39 = i32::from(
+                                    *arg0
+                                        .add(112 + 12 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 let l41 = *arg0
-                                    .add(80 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .add(128 + 12 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l42 = *arg0
-                                    .add(80 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .add(128 + 13 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len43 = l42;
-                                let bytes43 = _rt::Vec::from_raw_parts(
-                                    l41.cast(),
-                                    len43,
-                                    len43,
+                                let base46 = l41;
+                                let len46 = l42;
+                                let mut result46 = _rt::Vec::with_capacity(len46);
+                                for i in 0..len46 {
+                                    let base = base46
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e46 = {
+                                        let l43 = *base.add(0).cast::<*mut u8>();
+                                        let l44 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len45 = l44;
+                                        let bytes45 = _rt::Vec::from_raw_parts(
+                                            l43.cast(),
+                                            len45,
+                                            len45,
+                                        );
+                                        _rt::string_lift(bytes45)
+                                    };
+                                    result46.push(e46);
+                                }
+                                _rt::cabi_dealloc(
+                                    base46,
+                                    len46 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l44 = i32::from(
-                                    *arg0
-                                        .add(80 + 17 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l45 = *arg0
-                                    .add(80 + 18 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l46 = i32::from(
-                                    *arg0
-                                        .add(88 + 18 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l50 = i32::from(
-                                    *arg0
-                                        .add(88 + 21 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l54 = i32::from(
-                                    *arg0
-                                        .add(88 + 24 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l65 = i32::from(
-                                    *arg0
-                                        .add(128 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l66 = i32::from(
-                                    *arg0
-                                        .add(129 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l67 = *arg0
-                                    .add(136 + 28 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l68 = *arg0
-                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                let l47 = *arg0
+                                    .add(128 + 14 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l69 = *arg0
-                                    .add(144 + 29 * ::core::mem::size_of::<*const u8>())
+                                let l48 = *arg0
+                                    .add(128 + 15 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len70 = l69;
+                                let base52 = l47;
+                                let len52 = l48;
+                                let mut result52 = _rt::Vec::with_capacity(len52);
+                                for i in 0..len52 {
+                                    let base = base52
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e52 = {
+                                        let l49 = *base.add(0).cast::<*mut u8>();
+                                        let l50 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len51 = l50;
+                                        let bytes51 = _rt::Vec::from_raw_parts(
+                                            l49.cast(),
+                                            len51,
+                                            len51,
+                                        );
+                                        _rt::string_lift(bytes51)
+                                    };
+                                    result52.push(e52);
+                                }
+                                _rt::cabi_dealloc(
+                                    base52,
+                                    len52 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l53 = i32::from(
+                                    *arg0
+                                        .add(128 + 16 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l54 = *arg0
+                                    .add(128 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l55 = *arg0
+                                    .add(128 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len56 = l55;
+                                let bytes56 = _rt::Vec::from_raw_parts(
+                                    l54.cast(),
+                                    len56,
+                                    len56,
+                                );
+                                let l57 = i32::from(
+                                    *arg0
+                                        .add(128 + 19 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l58 = *arg0
+                                    .add(128 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l59 = i32::from(
+                                    *arg0
+                                        .add(136 + 20 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l63 = i32::from(
+                                    *arg0
+                                        .add(136 + 23 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = i32::from(
+                                    *arg0
+                                        .add(136 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l78 = i32::from(
+                                    *arg0
+                                        .add(176 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l79 = i32::from(
+                                    *arg0
+                                        .add(177 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l80 = *arg0
+                                    .add(184 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l81 = *arg0
+                                    .add(192 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l82 = *arg0
+                                    .add(200 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l83 = *arg0
+                                    .add(200 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len84 = l83;
                                 T_::boot(
                                         super::super::super::super::__with_name1::Facts {
                                             settings: super::super::super::super::__with_name1::Settings {
@@ -1944,133 +1883,145 @@ pub mod exports {
                                                 give_up: l19 as u64,
                                                 first_fetch_jitter: l20 as u64,
                                                 export_delay: l21 as u64,
-                                                settle: l22 as u64,
-                                                staleness_warn: l23 as u64,
-                                                head_age_max: l24 as u64,
-                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
-                                                    l25 as u8,
+                                                single_exporter: _rt::bool_lift(l22 as u8),
+                                                lease_renew: l23 as u64,
+                                                lease_expire: l24 as u64,
+                                                guard: super::super::super::super::__with_name1::Guard {
+                                                    shrink_percent: l25 as u32,
+                                                    growth_percent: l26 as u32,
+                                                },
+                                                soak: l27 as u64,
+                                                soak_watch: result33,
+                                                rejoin_guard: super::super::super::super::__with_name1::RejoinGuard::_lift(
+                                                    l34 as u8,
                                                 ),
-                                                cache_age_max: match l26 {
+                                                settle: l35 as u64,
+                                                staleness_warn: l36 as u64,
+                                                head_age_max: l37 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l38 as u8,
+                                                ),
+                                                cache_age_max: match l39 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l27 = *arg0
-                                                                .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                                            let l40 = *arg0
+                                                                .add(120 + 12 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<i64>();
-                                                            l27 as u64
+                                                            l40 as u64
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                trusted_keys: result33,
-                                                operator_keys: result39,
-                                                has_identity: _rt::bool_lift(l40 as u8),
-                                                sealed_as: _rt::string_lift(bytes43),
-                                                kong_layout: _rt::bool_lift(l44 as u8),
-                                                min_generation: l45 as u64,
-                                                accept_lineage: match l46 {
+                                                trusted_keys: result46,
+                                                operator_keys: result52,
+                                                has_identity: _rt::bool_lift(l53 as u8),
+                                                sealed_as: _rt::string_lift(bytes56),
+                                                kong_layout: _rt::bool_lift(l57 as u8),
+                                                min_generation: l58 as u64,
+                                                accept_lineage: match l59 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l47 = *arg0
-                                                                .add(88 + 19 * ::core::mem::size_of::<*const u8>())
+                                                            let l60 = *arg0
+                                                                .add(136 + 21 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l48 = *arg0
-                                                                .add(88 + 20 * ::core::mem::size_of::<*const u8>())
+                                                            let l61 = *arg0
+                                                                .add(136 + 22 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len49 = l48;
-                                                            let bytes49 = _rt::Vec::from_raw_parts(
-                                                                l47.cast(),
-                                                                len49,
-                                                                len49,
+                                                            let len62 = l61;
+                                                            let bytes62 = _rt::Vec::from_raw_parts(
+                                                                l60.cast(),
+                                                                len62,
+                                                                len62,
                                                             );
-                                                            _rt::string_lift(bytes49)
+                                                            _rt::string_lift(bytes62)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                break_glass: match l50 {
+                                                break_glass: match l63 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l51 = *arg0
-                                                                .add(88 + 22 * ::core::mem::size_of::<*const u8>())
+                                                            let l64 = *arg0
+                                                                .add(136 + 24 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l52 = *arg0
-                                                                .add(88 + 23 * ::core::mem::size_of::<*const u8>())
+                                                            let l65 = *arg0
+                                                                .add(136 + 25 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len53 = l52;
-                                                            let bytes53 = _rt::Vec::from_raw_parts(
-                                                                l51.cast(),
-                                                                len53,
-                                                                len53,
+                                                            let len66 = l65;
+                                                            let bytes66 = _rt::Vec::from_raw_parts(
+                                                                l64.cast(),
+                                                                len66,
+                                                                len66,
                                                             );
-                                                            _rt::string_lift(bytes53)
+                                                            _rt::string_lift(bytes66)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
                                             },
-                                            serving: match l54 {
+                                            serving: match l67 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l55 = *arg0
-                                                            .add(96 + 24 * ::core::mem::size_of::<*const u8>())
+                                                        let l68 = *arg0
+                                                            .add(144 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l56 = *arg0
-                                                            .add(96 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        let l69 = *arg0
+                                                            .add(144 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len57 = l56;
-                                                        let bytes57 = _rt::Vec::from_raw_parts(
-                                                            l55.cast(),
-                                                            len57,
-                                                            len57,
+                                                        let len70 = l69;
+                                                        let bytes70 = _rt::Vec::from_raw_parts(
+                                                            l68.cast(),
+                                                            len70,
+                                                            len70,
                                                         );
-                                                        let l58 = *arg0
-                                                            .add(96 + 26 * ::core::mem::size_of::<*const u8>())
+                                                        let l71 = *arg0
+                                                            .add(144 + 28 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l59 = *arg0
-                                                            .add(96 + 27 * ::core::mem::size_of::<*const u8>())
+                                                        let l72 = *arg0
+                                                            .add(144 + 29 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len60 = l59;
-                                                        let bytes60 = _rt::Vec::from_raw_parts(
-                                                            l58.cast(),
-                                                            len60,
-                                                            len60,
+                                                        let len73 = l72;
+                                                        let bytes73 = _rt::Vec::from_raw_parts(
+                                                            l71.cast(),
+                                                            len73,
+                                                            len73,
                                                         );
-                                                        let l61 = i32::from(
+                                                        let l74 = i32::from(
                                                             *arg0
-                                                                .add(96 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(144 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l62 = i32::from(
+                                                        let l75 = i32::from(
                                                             *arg0
-                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(152 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes57),
-                                                            sameness: _rt::string_lift(bytes60),
+                                                            digest: _rt::string_lift(bytes70),
+                                                            sameness: _rt::string_lift(bytes73),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l61 as u8,
+                                                                l74 as u8,
                                                             ),
-                                                            position: match l62 {
+                                                            position: match l75 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l63 = *arg0
-                                                                            .add(112 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l76 = *arg0
+                                                                            .add(160 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l64 = *arg0
-                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l77 = *arg0
+                                                                            .add(168 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l63 as u64,
-                                                                            generation: l64 as u64,
+                                                                            epoch: l76 as u64,
+                                                                            generation: l77 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -2083,82 +2034,84 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l65 as u8),
-                                            stopping: _rt::bool_lift(l66 as u8),
-                                            process: l67 as u64,
+                                            connected: _rt::bool_lift(l78 as u8),
+                                            stopping: _rt::bool_lift(l79 as u8),
+                                            process: l80 as u64,
+                                            session: l81 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l68.cast(), len70, len70)),
+                                        >>::from(_rt::Vec::from_raw_parts(l82.cast(), len84, len84)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state72,
-                                wake_after: wake_after72,
-                                standing: standing72,
-                            } = result71;
-                            let vec73 = state72;
-                            let ptr73 = vec73.as_ptr().cast::<u8>();
-                            let len73 = vec73.len();
-                            let (result74_0, result74_1) = match wake_after72 {
+                                state: state86,
+                                wake_after: wake_after86,
+                                refresh: refresh86,
+                                standing: standing86,
+                            } = result85;
+                            let vec87 = state86;
+                            let ptr87 = vec87.as_ptr().cast::<u8>();
+                            let len87 = vec87.len();
+                            let (result88_0, result88_1) = match wake_after86 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result82_0,
-                                result82_1,
-                                result82_2,
-                                result82_3,
-                                result82_4,
-                                result82_5,
-                                result82_6,
-                                result82_7,
-                                result82_8,
-                            ) = match standing72 {
+                                result96_0,
+                                result96_1,
+                                result96_2,
+                                result96_3,
+                                result96_4,
+                                result96_5,
+                                result96_6,
+                                result96_7,
+                                result96_8,
+                            ) = match standing86 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest75,
-                                        sameness: sameness75,
-                                        origin: origin75,
-                                        position: position75,
+                                        digest: digest89,
+                                        sameness: sameness89,
+                                        origin: origin89,
+                                        position: position89,
                                     } = e;
-                                    let vec76 = digest75;
-                                    let ptr76 = vec76.as_ptr().cast::<u8>();
-                                    let len76 = vec76.len();
-                                    let vec77 = sameness75;
-                                    let ptr77 = vec77.as_ptr().cast::<u8>();
-                                    let len77 = vec77.len();
-                                    let (result79_0, result79_1, result79_2) = match position75 {
+                                    let vec90 = digest89;
+                                    let ptr90 = vec90.as_ptr().cast::<u8>();
+                                    let len90 = vec90.len();
+                                    let vec91 = sameness89;
+                                    let ptr91 = vec91.as_ptr().cast::<u8>();
+                                    let len91 = vec91.len();
+                                    let (result93_0, result93_1, result93_2) = match position89 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch78,
-                                                generation: generation78,
+                                                epoch: epoch92,
+                                                generation: generation92,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch78), _rt::as_i64(generation78))
+                                            (1i32, _rt::as_i64(epoch92), _rt::as_i64(generation92))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr76.cast_mut(),
-                                        len76,
-                                        ptr77.cast_mut(),
-                                        len77,
-                                        origin75.clone() as i32,
-                                        result79_0,
-                                        result79_1,
-                                        result79_2,
+                                        ptr90.cast_mut(),
+                                        len90,
+                                        ptr91.cast_mut(),
+                                        len91,
+                                        origin89.clone() as i32,
+                                        result93_0,
+                                        result93_1,
+                                        result93_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec80 = e;
-                                    let ptr80 = vec80.as_ptr().cast::<u8>();
-                                    let len80 = vec80.len();
+                                    let vec94 = e;
+                                    let ptr94 = vec94.as_ptr().cast::<u8>();
+                                    let len94 = vec94.len();
                                     (
                                         1i32,
-                                        ptr80.cast_mut(),
-                                        len80,
+                                        ptr94.cast_mut(),
+                                        len94,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2168,13 +2121,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec81 = e;
-                                    let ptr81 = vec81.as_ptr().cast::<u8>();
-                                    let len81 = vec81.len();
+                                    let vec95 = e;
+                                    let ptr95 = vec95.as_ptr().cast::<u8>();
+                                    let len95 = vec95.len();
                                     (
                                         2i32,
-                                        ptr81.cast_mut(),
-                                        len81,
+                                        ptr95.cast_mut(),
+                                        len95,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2190,11 +2143,12 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]boot"]
-                                fn wit_import83(
+                                fn wit_import97(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
                                     _: i64,
+                                    _: i32,
                                     _: i32,
                                     _: *mut u8,
                                     _: usize,
@@ -2207,11 +2161,12 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import83(
+                            unsafe extern "C" fn wit_import97(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
                                 _: i64,
+                                _: i32,
                                 _: i32,
                                 _: *mut u8,
                                 _: usize,
@@ -2225,20 +2180,24 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import83(
-                                ptr73.cast_mut(),
-                                len73,
-                                result74_0,
-                                result74_1,
-                                result82_0,
-                                result82_1,
-                                result82_2,
-                                result82_3,
-                                result82_4,
-                                result82_5,
-                                result82_6,
-                                result82_7,
-                                result82_8,
+                            wit_import97(
+                                ptr87.cast_mut(),
+                                len87,
+                                result88_0,
+                                result88_1,
+                                match refresh86 {
+                                    true => 1,
+                                    false => 0,
+                                },
+                                result96_0,
+                                result96_1,
+                                result96_2,
+                                result96_3,
+                                result96_4,
+                                result96_5,
+                                result96_6,
+                                result96_7,
+                                result96_8,
                             );
                         })
                     }
@@ -2261,7 +2220,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result72 = &{
+                            let result86 = &{
                                 let l0 = *arg0.add(0).cast::<i32>();
                                 let l1 = *arg0.add(8).cast::<*mut u8>();
                                 let l2 = *arg0
@@ -2358,30 +2317,31 @@ pub mod exports {
                                 let l22 = *arg0
                                     .add(32 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l23 = *arg0
-                                    .add(40 + 10 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
+                                let l23 = i32::from(
+                                    *arg0
+                                        .add(40 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
                                 let l24 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
                                 let l25 = *arg0
                                     .add(56 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l26 = i32::from(
-                                    *arg0
-                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l27 = i32::from(
-                                    *arg0
-                                        .add(72 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
+                                let l26 = *arg0
+                                    .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l27 = *arg0
+                                    .add(68 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l28 = *arg0
+                                    .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
                                 let l29 = *arg0
-                                    .add(88 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l30 = *arg0
-                                    .add(88 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .add(80 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base34 = l29;
                                 let len34 = l30;
@@ -2409,98 +2369,157 @@ pub mod exports {
                                     len34 * (2 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l35 = *arg0
-                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l36 = *arg0
-                                    .add(88 + 13 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let base40 = l35;
-                                let len40 = l36;
-                                let mut result40 = _rt::Vec::with_capacity(len40);
-                                for i in 0..len40 {
-                                    let base = base40
-                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                    let e40 = {
-                                        let l37 = *base.add(0).cast::<*mut u8>();
-                                        let l38 = *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len39 = l38;
-                                        let bytes39 = _rt::Vec::from_raw_parts(
-                                            l37.cast(),
-                                            len39,
-                                            len39,
-                                        );
-                                        _rt::string_lift(bytes39)
-                                    };
-                                    result40.push(e40);
-                                }
-                                _rt::cabi_dealloc(
-                                    base40,
-                                    len40 * (2 * ::core::mem::size_of::<*const u8>()),
-                                    ::core::mem::size_of::<*const u8>(),
-                                );
-                                let l41 = i32::from(
+                                let l35 = i32::from(
                                     *arg0
-                                        .add(88 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l36 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l37 = *arg0
+                                    .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l38 = *arg0
+                                    .add(104 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l39 = i32::from(
+                                    *arg0
+                                        .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l40 = i32::from(
+                                    *arg0
+                                        .add(120 + 12 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 let l42 = *arg0
-                                    .add(88 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .add(136 + 12 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l43 = *arg0
-                                    .add(88 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .add(136 + 13 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len44 = l43;
-                                let bytes44 = _rt::Vec::from_raw_parts(
-                                    l42.cast(),
-                                    len44,
-                                    len44,
+                                let base47 = l42;
+                                let len47 = l43;
+                                let mut result47 = _rt::Vec::with_capacity(len47);
+                                for i in 0..len47 {
+                                    let base = base47
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e47 = {
+                                        let l44 = *base.add(0).cast::<*mut u8>();
+                                        let l45 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len46 = l45;
+                                        let bytes46 = _rt::Vec::from_raw_parts(
+                                            l44.cast(),
+                                            len46,
+                                            len46,
+                                        );
+                                        _rt::string_lift(bytes46)
+                                    };
+                                    result47.push(e47);
+                                }
+                                _rt::cabi_dealloc(
+                                    base47,
+                                    len47 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l45 = i32::from(
-                                    *arg0
-                                        .add(88 + 17 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l46 = *arg0
-                                    .add(88 + 18 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l47 = i32::from(
-                                    *arg0
-                                        .add(96 + 18 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l51 = i32::from(
-                                    *arg0
-                                        .add(96 + 21 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l55 = i32::from(
-                                    *arg0
-                                        .add(96 + 24 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l66 = i32::from(
-                                    *arg0
-                                        .add(136 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l67 = i32::from(
-                                    *arg0
-                                        .add(137 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l68 = *arg0
-                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l69 = *arg0
-                                    .add(152 + 28 * ::core::mem::size_of::<*const u8>())
+                                let l48 = *arg0
+                                    .add(136 + 14 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l70 = *arg0
-                                    .add(152 + 29 * ::core::mem::size_of::<*const u8>())
+                                let l49 = *arg0
+                                    .add(136 + 15 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len71 = l70;
+                                let base53 = l48;
+                                let len53 = l49;
+                                let mut result53 = _rt::Vec::with_capacity(len53);
+                                for i in 0..len53 {
+                                    let base = base53
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e53 = {
+                                        let l50 = *base.add(0).cast::<*mut u8>();
+                                        let l51 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len52 = l51;
+                                        let bytes52 = _rt::Vec::from_raw_parts(
+                                            l50.cast(),
+                                            len52,
+                                            len52,
+                                        );
+                                        _rt::string_lift(bytes52)
+                                    };
+                                    result53.push(e53);
+                                }
+                                _rt::cabi_dealloc(
+                                    base53,
+                                    len53 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l54 = i32::from(
+                                    *arg0
+                                        .add(136 + 16 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l55 = *arg0
+                                    .add(136 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l56 = *arg0
+                                    .add(136 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len57 = l56;
+                                let bytes57 = _rt::Vec::from_raw_parts(
+                                    l55.cast(),
+                                    len57,
+                                    len57,
+                                );
+                                let l58 = i32::from(
+                                    *arg0
+                                        .add(136 + 19 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l59 = *arg0
+                                    .add(136 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l60 = i32::from(
+                                    *arg0
+                                        .add(144 + 20 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l64 = i32::from(
+                                    *arg0
+                                        .add(144 + 23 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l68 = i32::from(
+                                    *arg0
+                                        .add(144 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l79 = i32::from(
+                                    *arg0
+                                        .add(184 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l80 = i32::from(
+                                    *arg0
+                                        .add(185 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l81 = *arg0
+                                    .add(192 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l82 = *arg0
+                                    .add(200 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l83 = *arg0
+                                    .add(208 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l84 = *arg0
+                                    .add(208 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len85 = l84;
                                 T_::received(
                                         super::super::super::super::__with_name0::Config::from_handle(
                                             l0 as u32,
@@ -2524,133 +2543,145 @@ pub mod exports {
                                                 give_up: l20 as u64,
                                                 first_fetch_jitter: l21 as u64,
                                                 export_delay: l22 as u64,
-                                                settle: l23 as u64,
-                                                staleness_warn: l24 as u64,
-                                                head_age_max: l25 as u64,
-                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
-                                                    l26 as u8,
+                                                single_exporter: _rt::bool_lift(l23 as u8),
+                                                lease_renew: l24 as u64,
+                                                lease_expire: l25 as u64,
+                                                guard: super::super::super::super::__with_name1::Guard {
+                                                    shrink_percent: l26 as u32,
+                                                    growth_percent: l27 as u32,
+                                                },
+                                                soak: l28 as u64,
+                                                soak_watch: result34,
+                                                rejoin_guard: super::super::super::super::__with_name1::RejoinGuard::_lift(
+                                                    l35 as u8,
                                                 ),
-                                                cache_age_max: match l27 {
+                                                settle: l36 as u64,
+                                                staleness_warn: l37 as u64,
+                                                head_age_max: l38 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l39 as u8,
+                                                ),
+                                                cache_age_max: match l40 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l28 = *arg0
-                                                                .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                                            let l41 = *arg0
+                                                                .add(128 + 12 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<i64>();
-                                                            l28 as u64
+                                                            l41 as u64
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                trusted_keys: result34,
-                                                operator_keys: result40,
-                                                has_identity: _rt::bool_lift(l41 as u8),
-                                                sealed_as: _rt::string_lift(bytes44),
-                                                kong_layout: _rt::bool_lift(l45 as u8),
-                                                min_generation: l46 as u64,
-                                                accept_lineage: match l47 {
+                                                trusted_keys: result47,
+                                                operator_keys: result53,
+                                                has_identity: _rt::bool_lift(l54 as u8),
+                                                sealed_as: _rt::string_lift(bytes57),
+                                                kong_layout: _rt::bool_lift(l58 as u8),
+                                                min_generation: l59 as u64,
+                                                accept_lineage: match l60 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l48 = *arg0
-                                                                .add(96 + 19 * ::core::mem::size_of::<*const u8>())
+                                                            let l61 = *arg0
+                                                                .add(144 + 21 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l49 = *arg0
-                                                                .add(96 + 20 * ::core::mem::size_of::<*const u8>())
+                                                            let l62 = *arg0
+                                                                .add(144 + 22 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len50 = l49;
-                                                            let bytes50 = _rt::Vec::from_raw_parts(
-                                                                l48.cast(),
-                                                                len50,
-                                                                len50,
+                                                            let len63 = l62;
+                                                            let bytes63 = _rt::Vec::from_raw_parts(
+                                                                l61.cast(),
+                                                                len63,
+                                                                len63,
                                                             );
-                                                            _rt::string_lift(bytes50)
+                                                            _rt::string_lift(bytes63)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                break_glass: match l51 {
+                                                break_glass: match l64 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l52 = *arg0
-                                                                .add(96 + 22 * ::core::mem::size_of::<*const u8>())
+                                                            let l65 = *arg0
+                                                                .add(144 + 24 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l53 = *arg0
-                                                                .add(96 + 23 * ::core::mem::size_of::<*const u8>())
+                                                            let l66 = *arg0
+                                                                .add(144 + 25 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len54 = l53;
-                                                            let bytes54 = _rt::Vec::from_raw_parts(
-                                                                l52.cast(),
-                                                                len54,
-                                                                len54,
+                                                            let len67 = l66;
+                                                            let bytes67 = _rt::Vec::from_raw_parts(
+                                                                l65.cast(),
+                                                                len67,
+                                                                len67,
                                                             );
-                                                            _rt::string_lift(bytes54)
+                                                            _rt::string_lift(bytes67)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
                                             },
-                                            serving: match l55 {
+                                            serving: match l68 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l56 = *arg0
-                                                            .add(104 + 24 * ::core::mem::size_of::<*const u8>())
+                                                        let l69 = *arg0
+                                                            .add(152 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l57 = *arg0
-                                                            .add(104 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        let l70 = *arg0
+                                                            .add(152 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len58 = l57;
-                                                        let bytes58 = _rt::Vec::from_raw_parts(
-                                                            l56.cast(),
-                                                            len58,
-                                                            len58,
+                                                        let len71 = l70;
+                                                        let bytes71 = _rt::Vec::from_raw_parts(
+                                                            l69.cast(),
+                                                            len71,
+                                                            len71,
                                                         );
-                                                        let l59 = *arg0
-                                                            .add(104 + 26 * ::core::mem::size_of::<*const u8>())
+                                                        let l72 = *arg0
+                                                            .add(152 + 28 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l60 = *arg0
-                                                            .add(104 + 27 * ::core::mem::size_of::<*const u8>())
+                                                        let l73 = *arg0
+                                                            .add(152 + 29 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len61 = l60;
-                                                        let bytes61 = _rt::Vec::from_raw_parts(
-                                                            l59.cast(),
-                                                            len61,
-                                                            len61,
+                                                        let len74 = l73;
+                                                        let bytes74 = _rt::Vec::from_raw_parts(
+                                                            l72.cast(),
+                                                            len74,
+                                                            len74,
                                                         );
-                                                        let l62 = i32::from(
+                                                        let l75 = i32::from(
                                                             *arg0
-                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(152 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l63 = i32::from(
+                                                        let l76 = i32::from(
                                                             *arg0
-                                                                .add(112 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(160 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes58),
-                                                            sameness: _rt::string_lift(bytes61),
+                                                            digest: _rt::string_lift(bytes71),
+                                                            sameness: _rt::string_lift(bytes74),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l62 as u8,
+                                                                l75 as u8,
                                                             ),
-                                                            position: match l63 {
+                                                            position: match l76 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l64 = *arg0
-                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l77 = *arg0
+                                                                            .add(168 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l65 = *arg0
-                                                                            .add(128 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l78 = *arg0
+                                                                            .add(176 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l64 as u64,
-                                                                            generation: l65 as u64,
+                                                                            epoch: l77 as u64,
+                                                                            generation: l78 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -2663,82 +2694,84 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l66 as u8),
-                                            stopping: _rt::bool_lift(l67 as u8),
-                                            process: l68 as u64,
+                                            connected: _rt::bool_lift(l79 as u8),
+                                            stopping: _rt::bool_lift(l80 as u8),
+                                            process: l81 as u64,
+                                            session: l82 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l69.cast(), len71, len71)),
+                                        >>::from(_rt::Vec::from_raw_parts(l83.cast(), len85, len85)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state73,
-                                wake_after: wake_after73,
-                                standing: standing73,
-                            } = result72;
-                            let vec74 = state73;
-                            let ptr74 = vec74.as_ptr().cast::<u8>();
-                            let len74 = vec74.len();
-                            let (result75_0, result75_1) = match wake_after73 {
+                                state: state87,
+                                wake_after: wake_after87,
+                                refresh: refresh87,
+                                standing: standing87,
+                            } = result86;
+                            let vec88 = state87;
+                            let ptr88 = vec88.as_ptr().cast::<u8>();
+                            let len88 = vec88.len();
+                            let (result89_0, result89_1) = match wake_after87 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result83_0,
-                                result83_1,
-                                result83_2,
-                                result83_3,
-                                result83_4,
-                                result83_5,
-                                result83_6,
-                                result83_7,
-                                result83_8,
-                            ) = match standing73 {
+                                result97_0,
+                                result97_1,
+                                result97_2,
+                                result97_3,
+                                result97_4,
+                                result97_5,
+                                result97_6,
+                                result97_7,
+                                result97_8,
+                            ) = match standing87 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest76,
-                                        sameness: sameness76,
-                                        origin: origin76,
-                                        position: position76,
+                                        digest: digest90,
+                                        sameness: sameness90,
+                                        origin: origin90,
+                                        position: position90,
                                     } = e;
-                                    let vec77 = digest76;
-                                    let ptr77 = vec77.as_ptr().cast::<u8>();
-                                    let len77 = vec77.len();
-                                    let vec78 = sameness76;
-                                    let ptr78 = vec78.as_ptr().cast::<u8>();
-                                    let len78 = vec78.len();
-                                    let (result80_0, result80_1, result80_2) = match position76 {
+                                    let vec91 = digest90;
+                                    let ptr91 = vec91.as_ptr().cast::<u8>();
+                                    let len91 = vec91.len();
+                                    let vec92 = sameness90;
+                                    let ptr92 = vec92.as_ptr().cast::<u8>();
+                                    let len92 = vec92.len();
+                                    let (result94_0, result94_1, result94_2) = match position90 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch79,
-                                                generation: generation79,
+                                                epoch: epoch93,
+                                                generation: generation93,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch79), _rt::as_i64(generation79))
+                                            (1i32, _rt::as_i64(epoch93), _rt::as_i64(generation93))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr77.cast_mut(),
-                                        len77,
-                                        ptr78.cast_mut(),
-                                        len78,
-                                        origin76.clone() as i32,
-                                        result80_0,
-                                        result80_1,
-                                        result80_2,
+                                        ptr91.cast_mut(),
+                                        len91,
+                                        ptr92.cast_mut(),
+                                        len92,
+                                        origin90.clone() as i32,
+                                        result94_0,
+                                        result94_1,
+                                        result94_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec81 = e;
-                                    let ptr81 = vec81.as_ptr().cast::<u8>();
-                                    let len81 = vec81.len();
+                                    let vec95 = e;
+                                    let ptr95 = vec95.as_ptr().cast::<u8>();
+                                    let len95 = vec95.len();
                                     (
                                         1i32,
-                                        ptr81.cast_mut(),
-                                        len81,
+                                        ptr95.cast_mut(),
+                                        len95,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2748,13 +2781,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec82 = e;
-                                    let ptr82 = vec82.as_ptr().cast::<u8>();
-                                    let len82 = vec82.len();
+                                    let vec96 = e;
+                                    let ptr96 = vec96.as_ptr().cast::<u8>();
+                                    let len96 = vec96.len();
                                     (
                                         2i32,
-                                        ptr82.cast_mut(),
-                                        len82,
+                                        ptr96.cast_mut(),
+                                        len96,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2770,11 +2803,12 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]received"]
-                                fn wit_import84(
+                                fn wit_import98(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
                                     _: i64,
+                                    _: i32,
                                     _: i32,
                                     _: *mut u8,
                                     _: usize,
@@ -2787,11 +2821,12 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import84(
+                            unsafe extern "C" fn wit_import98(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
                                 _: i64,
+                                _: i32,
                                 _: i32,
                                 _: *mut u8,
                                 _: usize,
@@ -2805,20 +2840,24 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import84(
-                                ptr74.cast_mut(),
-                                len74,
-                                result75_0,
-                                result75_1,
-                                result83_0,
-                                result83_1,
-                                result83_2,
-                                result83_3,
-                                result83_4,
-                                result83_5,
-                                result83_6,
-                                result83_7,
-                                result83_8,
+                            wit_import98(
+                                ptr88.cast_mut(),
+                                len88,
+                                result89_0,
+                                result89_1,
+                                match refresh87 {
+                                    true => 1,
+                                    false => 0,
+                                },
+                                result97_0,
+                                result97_1,
+                                result97_2,
+                                result97_3,
+                                result97_4,
+                                result97_5,
+                                result97_6,
+                                result97_7,
+                                result97_8,
                             );
                         })
                     }
@@ -2841,7 +2880,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result71 = &{
+                            let result85 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -2937,30 +2976,31 @@ pub mod exports {
                                 let l21 = *arg0
                                     .add(24 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l22 = *arg0
-                                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
+                                let l22 = i32::from(
+                                    *arg0
+                                        .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
                                 let l23 = *arg0
                                     .add(40 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
                                 let l24 = *arg0
                                     .add(48 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l25 = i32::from(
-                                    *arg0
-                                        .add(56 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l26 = i32::from(
-                                    *arg0
-                                        .add(64 + 10 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
+                                let l25 = *arg0
+                                    .add(56 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l26 = *arg0
+                                    .add(60 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                let l27 = *arg0
+                                    .add(64 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
                                 let l28 = *arg0
-                                    .add(80 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .add(72 + 10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l29 = *arg0
-                                    .add(80 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .add(72 + 11 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base33 = l28;
                                 let len33 = l29;
@@ -2988,98 +3028,157 @@ pub mod exports {
                                     len33 * (2 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l34 = *arg0
-                                    .add(80 + 12 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l35 = *arg0
-                                    .add(80 + 13 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let base39 = l34;
-                                let len39 = l35;
-                                let mut result39 = _rt::Vec::with_capacity(len39);
-                                for i in 0..len39 {
-                                    let base = base39
-                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                    let e39 = {
-                                        let l36 = *base.add(0).cast::<*mut u8>();
-                                        let l37 = *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let len38 = l37;
-                                        let bytes38 = _rt::Vec::from_raw_parts(
-                                            l36.cast(),
-                                            len38,
-                                            len38,
-                                        );
-                                        _rt::string_lift(bytes38)
-                                    };
-                                    result39.push(e39);
-                                }
-                                _rt::cabi_dealloc(
-                                    base39,
-                                    len39 * (2 * ::core::mem::size_of::<*const u8>()),
-                                    ::core::mem::size_of::<*const u8>(),
-                                );
-                                let l40 = i32::from(
+                                let l34 = i32::from(
                                     *arg0
-                                        .add(80 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .add(72 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l35 = *arg0
+                                    .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l36 = *arg0
+                                    .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l37 = *arg0
+                                    .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l38 = i32::from(
+                                    *arg0
+                                        .add(104 + 12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l39 = i32::from(
+                                    *arg0
+                                        .add(112 + 12 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
                                 let l41 = *arg0
-                                    .add(80 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .add(128 + 12 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l42 = *arg0
-                                    .add(80 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .add(128 + 13 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len43 = l42;
-                                let bytes43 = _rt::Vec::from_raw_parts(
-                                    l41.cast(),
-                                    len43,
-                                    len43,
+                                let base46 = l41;
+                                let len46 = l42;
+                                let mut result46 = _rt::Vec::with_capacity(len46);
+                                for i in 0..len46 {
+                                    let base = base46
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e46 = {
+                                        let l43 = *base.add(0).cast::<*mut u8>();
+                                        let l44 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len45 = l44;
+                                        let bytes45 = _rt::Vec::from_raw_parts(
+                                            l43.cast(),
+                                            len45,
+                                            len45,
+                                        );
+                                        _rt::string_lift(bytes45)
+                                    };
+                                    result46.push(e46);
+                                }
+                                _rt::cabi_dealloc(
+                                    base46,
+                                    len46 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
                                 );
-                                let l44 = i32::from(
-                                    *arg0
-                                        .add(80 + 17 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l45 = *arg0
-                                    .add(80 + 18 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l46 = i32::from(
-                                    *arg0
-                                        .add(88 + 18 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l50 = i32::from(
-                                    *arg0
-                                        .add(88 + 21 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l54 = i32::from(
-                                    *arg0
-                                        .add(88 + 24 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l65 = i32::from(
-                                    *arg0
-                                        .add(128 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l66 = i32::from(
-                                    *arg0
-                                        .add(129 + 28 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                let l67 = *arg0
-                                    .add(136 + 28 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i64>();
-                                let l68 = *arg0
-                                    .add(144 + 28 * ::core::mem::size_of::<*const u8>())
+                                let l47 = *arg0
+                                    .add(128 + 14 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l69 = *arg0
-                                    .add(144 + 29 * ::core::mem::size_of::<*const u8>())
+                                let l48 = *arg0
+                                    .add(128 + 15 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len70 = l69;
+                                let base52 = l47;
+                                let len52 = l48;
+                                let mut result52 = _rt::Vec::with_capacity(len52);
+                                for i in 0..len52 {
+                                    let base = base52
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e52 = {
+                                        let l49 = *base.add(0).cast::<*mut u8>();
+                                        let l50 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len51 = l50;
+                                        let bytes51 = _rt::Vec::from_raw_parts(
+                                            l49.cast(),
+                                            len51,
+                                            len51,
+                                        );
+                                        _rt::string_lift(bytes51)
+                                    };
+                                    result52.push(e52);
+                                }
+                                _rt::cabi_dealloc(
+                                    base52,
+                                    len52 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l53 = i32::from(
+                                    *arg0
+                                        .add(128 + 16 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l54 = *arg0
+                                    .add(128 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l55 = *arg0
+                                    .add(128 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len56 = l55;
+                                let bytes56 = _rt::Vec::from_raw_parts(
+                                    l54.cast(),
+                                    len56,
+                                    len56,
+                                );
+                                let l57 = i32::from(
+                                    *arg0
+                                        .add(128 + 19 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l58 = *arg0
+                                    .add(128 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l59 = i32::from(
+                                    *arg0
+                                        .add(136 + 20 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l63 = i32::from(
+                                    *arg0
+                                        .add(136 + 23 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l67 = i32::from(
+                                    *arg0
+                                        .add(136 + 26 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l78 = i32::from(
+                                    *arg0
+                                        .add(176 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l79 = i32::from(
+                                    *arg0
+                                        .add(177 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l80 = *arg0
+                                    .add(184 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l81 = *arg0
+                                    .add(192 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l82 = *arg0
+                                    .add(200 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l83 = *arg0
+                                    .add(200 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len84 = l83;
                                 T_::tick(
                                         super::super::super::super::__with_name1::Facts {
                                             settings: super::super::super::super::__with_name1::Settings {
@@ -3100,133 +3199,145 @@ pub mod exports {
                                                 give_up: l19 as u64,
                                                 first_fetch_jitter: l20 as u64,
                                                 export_delay: l21 as u64,
-                                                settle: l22 as u64,
-                                                staleness_warn: l23 as u64,
-                                                head_age_max: l24 as u64,
-                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
-                                                    l25 as u8,
+                                                single_exporter: _rt::bool_lift(l22 as u8),
+                                                lease_renew: l23 as u64,
+                                                lease_expire: l24 as u64,
+                                                guard: super::super::super::super::__with_name1::Guard {
+                                                    shrink_percent: l25 as u32,
+                                                    growth_percent: l26 as u32,
+                                                },
+                                                soak: l27 as u64,
+                                                soak_watch: result33,
+                                                rejoin_guard: super::super::super::super::__with_name1::RejoinGuard::_lift(
+                                                    l34 as u8,
                                                 ),
-                                                cache_age_max: match l26 {
+                                                settle: l35 as u64,
+                                                staleness_warn: l36 as u64,
+                                                head_age_max: l37 as u64,
+                                                on_stale: super::super::super::super::__with_name1::OnStale::_lift(
+                                                    l38 as u8,
+                                                ),
+                                                cache_age_max: match l39 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l27 = *arg0
-                                                                .add(72 + 10 * ::core::mem::size_of::<*const u8>())
+                                                            let l40 = *arg0
+                                                                .add(120 + 12 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<i64>();
-                                                            l27 as u64
+                                                            l40 as u64
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                trusted_keys: result33,
-                                                operator_keys: result39,
-                                                has_identity: _rt::bool_lift(l40 as u8),
-                                                sealed_as: _rt::string_lift(bytes43),
-                                                kong_layout: _rt::bool_lift(l44 as u8),
-                                                min_generation: l45 as u64,
-                                                accept_lineage: match l46 {
+                                                trusted_keys: result46,
+                                                operator_keys: result52,
+                                                has_identity: _rt::bool_lift(l53 as u8),
+                                                sealed_as: _rt::string_lift(bytes56),
+                                                kong_layout: _rt::bool_lift(l57 as u8),
+                                                min_generation: l58 as u64,
+                                                accept_lineage: match l59 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l47 = *arg0
-                                                                .add(88 + 19 * ::core::mem::size_of::<*const u8>())
+                                                            let l60 = *arg0
+                                                                .add(136 + 21 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l48 = *arg0
-                                                                .add(88 + 20 * ::core::mem::size_of::<*const u8>())
+                                                            let l61 = *arg0
+                                                                .add(136 + 22 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len49 = l48;
-                                                            let bytes49 = _rt::Vec::from_raw_parts(
-                                                                l47.cast(),
-                                                                len49,
-                                                                len49,
+                                                            let len62 = l61;
+                                                            let bytes62 = _rt::Vec::from_raw_parts(
+                                                                l60.cast(),
+                                                                len62,
+                                                                len62,
                                                             );
-                                                            _rt::string_lift(bytes49)
+                                                            _rt::string_lift(bytes62)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                break_glass: match l50 {
+                                                break_glass: match l63 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l51 = *arg0
-                                                                .add(88 + 22 * ::core::mem::size_of::<*const u8>())
+                                                            let l64 = *arg0
+                                                                .add(136 + 24 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l52 = *arg0
-                                                                .add(88 + 23 * ::core::mem::size_of::<*const u8>())
+                                                            let l65 = *arg0
+                                                                .add(136 + 25 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len53 = l52;
-                                                            let bytes53 = _rt::Vec::from_raw_parts(
-                                                                l51.cast(),
-                                                                len53,
-                                                                len53,
+                                                            let len66 = l65;
+                                                            let bytes66 = _rt::Vec::from_raw_parts(
+                                                                l64.cast(),
+                                                                len66,
+                                                                len66,
                                                             );
-                                                            _rt::string_lift(bytes53)
+                                                            _rt::string_lift(bytes66)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
                                             },
-                                            serving: match l54 {
+                                            serving: match l67 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l55 = *arg0
-                                                            .add(96 + 24 * ::core::mem::size_of::<*const u8>())
+                                                        let l68 = *arg0
+                                                            .add(144 + 26 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l56 = *arg0
-                                                            .add(96 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        let l69 = *arg0
+                                                            .add(144 + 27 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len57 = l56;
-                                                        let bytes57 = _rt::Vec::from_raw_parts(
-                                                            l55.cast(),
-                                                            len57,
-                                                            len57,
+                                                        let len70 = l69;
+                                                        let bytes70 = _rt::Vec::from_raw_parts(
+                                                            l68.cast(),
+                                                            len70,
+                                                            len70,
                                                         );
-                                                        let l58 = *arg0
-                                                            .add(96 + 26 * ::core::mem::size_of::<*const u8>())
+                                                        let l71 = *arg0
+                                                            .add(144 + 28 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l59 = *arg0
-                                                            .add(96 + 27 * ::core::mem::size_of::<*const u8>())
+                                                        let l72 = *arg0
+                                                            .add(144 + 29 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        let len60 = l59;
-                                                        let bytes60 = _rt::Vec::from_raw_parts(
-                                                            l58.cast(),
-                                                            len60,
-                                                            len60,
+                                                        let len73 = l72;
+                                                        let bytes73 = _rt::Vec::from_raw_parts(
+                                                            l71.cast(),
+                                                            len73,
+                                                            len73,
                                                         );
-                                                        let l61 = i32::from(
+                                                        let l74 = i32::from(
                                                             *arg0
-                                                                .add(96 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(144 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l62 = i32::from(
+                                                        let l75 = i32::from(
                                                             *arg0
-                                                                .add(104 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                .add(152 + 30 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::super::__with_name1::Serving {
-                                                            digest: _rt::string_lift(bytes57),
-                                                            sameness: _rt::string_lift(bytes60),
+                                                            digest: _rt::string_lift(bytes70),
+                                                            sameness: _rt::string_lift(bytes73),
                                                             origin: super::super::super::super::__with_name1::Origin::_lift(
-                                                                l61 as u8,
+                                                                l74 as u8,
                                                             ),
-                                                            position: match l62 {
+                                                            position: match l75 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l63 = *arg0
-                                                                            .add(112 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l76 = *arg0
+                                                                            .add(160 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
-                                                                        let l64 = *arg0
-                                                                            .add(120 + 28 * ::core::mem::size_of::<*const u8>())
+                                                                        let l77 = *arg0
+                                                                            .add(168 + 30 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i64>();
                                                                         super::super::super::super::__with_name1::Position {
-                                                                            epoch: l63 as u64,
-                                                                            generation: l64 as u64,
+                                                                            epoch: l76 as u64,
+                                                                            generation: l77 as u64,
                                                                         }
                                                                     };
                                                                     Some(e)
@@ -3239,82 +3350,84 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
-                                            connected: _rt::bool_lift(l65 as u8),
-                                            stopping: _rt::bool_lift(l66 as u8),
-                                            process: l67 as u64,
+                                            connected: _rt::bool_lift(l78 as u8),
+                                            stopping: _rt::bool_lift(l79 as u8),
+                                            process: l80 as u64,
+                                            session: l81 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l68.cast(), len70, len70)),
+                                        >>::from(_rt::Vec::from_raw_parts(l82.cast(), len84, len84)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state72,
-                                wake_after: wake_after72,
-                                standing: standing72,
-                            } = result71;
-                            let vec73 = state72;
-                            let ptr73 = vec73.as_ptr().cast::<u8>();
-                            let len73 = vec73.len();
-                            let (result74_0, result74_1) = match wake_after72 {
+                                state: state86,
+                                wake_after: wake_after86,
+                                refresh: refresh86,
+                                standing: standing86,
+                            } = result85;
+                            let vec87 = state86;
+                            let ptr87 = vec87.as_ptr().cast::<u8>();
+                            let len87 = vec87.len();
+                            let (result88_0, result88_1) = match wake_after86 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result82_0,
-                                result82_1,
-                                result82_2,
-                                result82_3,
-                                result82_4,
-                                result82_5,
-                                result82_6,
-                                result82_7,
-                                result82_8,
-                            ) = match standing72 {
+                                result96_0,
+                                result96_1,
+                                result96_2,
+                                result96_3,
+                                result96_4,
+                                result96_5,
+                                result96_6,
+                                result96_7,
+                                result96_8,
+                            ) = match standing86 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest75,
-                                        sameness: sameness75,
-                                        origin: origin75,
-                                        position: position75,
+                                        digest: digest89,
+                                        sameness: sameness89,
+                                        origin: origin89,
+                                        position: position89,
                                     } = e;
-                                    let vec76 = digest75;
-                                    let ptr76 = vec76.as_ptr().cast::<u8>();
-                                    let len76 = vec76.len();
-                                    let vec77 = sameness75;
-                                    let ptr77 = vec77.as_ptr().cast::<u8>();
-                                    let len77 = vec77.len();
-                                    let (result79_0, result79_1, result79_2) = match position75 {
+                                    let vec90 = digest89;
+                                    let ptr90 = vec90.as_ptr().cast::<u8>();
+                                    let len90 = vec90.len();
+                                    let vec91 = sameness89;
+                                    let ptr91 = vec91.as_ptr().cast::<u8>();
+                                    let len91 = vec91.len();
+                                    let (result93_0, result93_1, result93_2) = match position89 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch78,
-                                                generation: generation78,
+                                                epoch: epoch92,
+                                                generation: generation92,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch78), _rt::as_i64(generation78))
+                                            (1i32, _rt::as_i64(epoch92), _rt::as_i64(generation92))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr76.cast_mut(),
-                                        len76,
-                                        ptr77.cast_mut(),
-                                        len77,
-                                        origin75.clone() as i32,
-                                        result79_0,
-                                        result79_1,
-                                        result79_2,
+                                        ptr90.cast_mut(),
+                                        len90,
+                                        ptr91.cast_mut(),
+                                        len91,
+                                        origin89.clone() as i32,
+                                        result93_0,
+                                        result93_1,
+                                        result93_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec80 = e;
-                                    let ptr80 = vec80.as_ptr().cast::<u8>();
-                                    let len80 = vec80.len();
+                                    let vec94 = e;
+                                    let ptr94 = vec94.as_ptr().cast::<u8>();
+                                    let len94 = vec94.len();
                                     (
                                         1i32,
-                                        ptr80.cast_mut(),
-                                        len80,
+                                        ptr94.cast_mut(),
+                                        len94,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -3324,13 +3437,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec81 = e;
-                                    let ptr81 = vec81.as_ptr().cast::<u8>();
-                                    let len81 = vec81.len();
+                                    let vec95 = e;
+                                    let ptr95 = vec95.as_ptr().cast::<u8>();
+                                    let len95 = vec95.len();
                                     (
                                         2i32,
-                                        ptr81.cast_mut(),
-                                        len81,
+                                        ptr95.cast_mut(),
+                                        len95,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -3346,11 +3459,12 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]tick"]
-                                fn wit_import83(
+                                fn wit_import97(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
                                     _: i64,
+                                    _: i32,
                                     _: i32,
                                     _: *mut u8,
                                     _: usize,
@@ -3363,11 +3477,12 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import83(
+                            unsafe extern "C" fn wit_import97(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
                                 _: i64,
+                                _: i32,
                                 _: i32,
                                 _: *mut u8,
                                 _: usize,
@@ -3381,20 +3496,24 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import83(
-                                ptr73.cast_mut(),
-                                len73,
-                                result74_0,
-                                result74_1,
-                                result82_0,
-                                result82_1,
-                                result82_2,
-                                result82_3,
-                                result82_4,
-                                result82_5,
-                                result82_6,
-                                result82_7,
-                                result82_8,
+                            wit_import97(
+                                ptr87.cast_mut(),
+                                len87,
+                                result88_0,
+                                result88_1,
+                                match refresh86 {
+                                    true => 1,
+                                    false => 0,
+                                },
+                                result96_0,
+                                result96_1,
+                                result96_2,
+                                result96_3,
+                                result96_4,
+                                result96_5,
+                                result96_6,
+                                result96_7,
+                                result96_8,
                             );
                         })
                     }
@@ -3703,9 +3822,9 @@ macro_rules! __export_importer_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:importer:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3458] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3652] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x83\x1a\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc5\x1b\x01A\x02\x01\
 A%\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04s\
 elf\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\
 \x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\
@@ -3714,75 +3833,79 @@ ct.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\0\x02\x03\0\0\x06config\
 \x03\0\0\x06object\x01B\x0a\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x02\x03\x02\
 \x01\x02\x04\0\x06object\x03\0\x02\x01h\x03\x01i\x01\x01j\x01\x05\x01s\x01C\x01\x06\
 object\x04\0\x06\x04\0\x04open\x01\x07\x04\0\x05adopt\x01\x07\x03\0\x1dholdover:\
-policy/opening@0.1.0\x05\x03\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\
-\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
+policy/opening@0.1.0\x05\x03\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0b\
+duration-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\
+\x01m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontr\
+ol-plane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wai\
+t\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\
+\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\
+\x01r\x02\x0eshrink-percenty\x0egrowth-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\
+\x05empty\x06shrink\x03off\x04\0\x0crejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06\
+digests\x08samenesss\x06origin\x09\x08position\x14\x04\0\x07serving\x03\0\x15\x01\
+ps\x01k\x03\x01ks\x01r\x1f\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
+ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x17\x0aon-refusal\x0b\x07give-up\
+\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x0fsingle-exporter\x7f\x0blea\
+se-renew\x03\x0clease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0cr\
+ejoin-guard\x13\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-st\
+ale\x0f\x0dcache-age-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-ide\
+ntity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\
+\x0bbreak-glass\x19\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\
+\x07serving\x1c\x09connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05\
+facts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x02\x03\0\x02\x0bdu\
+ration-ms\x01B\x0c\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\
+\x01\x04\0\x06config\x03\0\x02\x01m\x10\x11name-not-resolved\x12connection-refus\
+ed\x10connection-reset\x09timed-out\x11their-certificate\x10closed-after-tls\x0c\
+server-error\x06silent\x0enot-configured\x0bbad-request\x0cunauthorised\x09forbi\
+dden\x10upgrade-required\x19closed-after-introduction\x0four-certificate\x0aunex\
+pected\x04\0\x06answer\x03\0\x04\x01r\x02\x06answer\x05\x06details\x04\0\x0aunan\
+swered\x03\0\x06\x01i\x03\x01j\x01\x08\x01\x07\x01C\x01\x08patience\x01\0\x09\x04\
+\0\x07attempt\x01\x0a\x03\0#holdover:policy/control-plane@0.1.0\x05\x06\x01B\x13\
+\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01m\x05\x07applied\x07settled\x08a\
+ttempts\x05marks\x08approval\x04\0\x04slot\x03\0\x02\x01i\x01\x01k\x04\x01j\x01\x05\
+\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01p}\x01f\x01}\x01j\0\x01\
+s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\0\x0a\x04\0\x0bwrite-b\
+ytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04body\x0c\0\x0a\x04\0\
+\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\x04\0\x09set-asid\
+e\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\x02\x03\x02\x01\x02\
+\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\x01C\0\0\x04\x04\0\x06\
+bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\x01B\x08\x02\x03\x02\
+\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\x06failed\x01s\0\x04\
+\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\x06config\x04\0\x05\
+\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1.0\x05\x09\x01B\x05\x01\
+m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredentials\x0fno-such-st\
+orage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outcome\x05other\x04\0\
+\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-after\x02\x04\0\x07\
+failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1.0\x05\x0a\x02\x03\0\
+\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\x02\x01\x0b\x04\0\x07u\
+nix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x0c\
+\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04et\
+ag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07s\
+toragey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/\
+storage-read@0.1.0\x05\x0d\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\0\
+\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
 @\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
-aling@0.1.0\x05\x04\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduratio\
-n-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01\
-m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-p\
-lane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08\
-fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\
-\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\
-\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07\
-serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06\
-format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refu\
-sal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\
-\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0c\
-trusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-\
-layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08\
-settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\
-\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:poli\
-cy/types@0.1.0\x05\x05\x02\x03\0\x03\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x06\
-\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\
-\x10\x11name-not-resolved\x12connection-refused\x10connection-reset\x09timed-out\
-\x11their-certificate\x10closed-after-tls\x0cserver-error\x06silent\x0enot-confi\
-gured\x0bbad-request\x0cunauthorised\x09forbidden\x10upgrade-required\x19closed-\
-after-introduction\x0four-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01\
-r\x02\x06answer\x05\x06details\x04\0\x0aunanswered\x03\0\x06\x01i\x03\x01j\x01\x08\
-\x01\x07\x01C\x01\x08patience\x01\0\x09\x04\0\x07attempt\x01\x0a\x03\0#holdover:\
-policy/control-plane@0.1.0\x05\x07\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\
-\0\0\x01m\x04\x07applied\x07settled\x08attempts\x05marks\x04\0\x04slot\x03\0\x02\
-\x01i\x01\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\
-\x07\x01p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04\
-body\x09\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06hea\
-der\x08\x04body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06\
-reasons\0\x0a\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\
-\x08\x01B\x07\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\
-\x01\x03\x01s\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bund\
-le@0.1.0\x05\x09\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08\
-rejected\x01s\0\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\
-\x03\x01C\x01\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:polic\
-y/gateway@0.1.0\x05\x0a\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09fo\
-rbidden\x0bcredentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachab\
-le\x0funknown-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06\
-details\x0bretry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/stor\
-age-failures@0.1.0\x05\x0b\x02\x03\0\x03\x07unix-ms\x02\x03\0\x08\x07failure\x01\
-B\x0e\x02\x03\x02\x01\x0c\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06\
-object\x03\0\x02\x02\x03\x02\x01\x0d\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01\
-k\x01\x01r\x03\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01\
-j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\
-\x0c\x03\0\"holdover:policy/storage-read@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\
-\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\
-\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\
-\x02\x03\x02\x01\x06\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0c\x04\0\x07u\
-nix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monoton\
-ic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1b\
-holdover:policy/clock@0.1.0\x05\x10\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\
-\0\x1choldover:policy/random@0.1.0\x05\x11\x01B\x08\x01m\x03\x04info\x07warning\x05\
-alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severit\
-y\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\
-\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x12\x02\x03\0\
-\x03\x05facts\x02\x03\0\x03\x07serving\x01B\x14\x02\x03\x02\x01\x06\x04\0\x0bdur\
-ation-ms\x03\0\0\x02\x03\x02\x01\x13\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x14\
-\x04\0\x07serving\x03\0\x04\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x06\x01q\x03\
-\x07serving\x01\x05\0\x08stranded\x01s\0\x07refused\x01s\0\x04\0\x08standing\x03\
-\0\x08\x01p}\x01k\x01\x01r\x03\x05state\x0a\x0awake-after\x0b\x08standing\x09\x04\
-\0\x07outcome\x03\0\x0c\x01C\x02\x05facts\x03\x05state\x0a\0\x0d\x04\0\x04boot\x01\
-\x0e\x01i\x07\x01C\x03\x06config\x0f\x05facts\x03\x05state\x0a\0\x0d\x04\0\x08re\
-ceived\x01\x10\x04\0\x04tick\x01\x0e\x04\0\x1fholdover:policy/importing@0.1.0\x05\
-\x15\x04\0\x1eholdover:policy/importer@0.1.0\x04\0\x0b\x0e\x01\0\x08importer\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
+aling@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01h\x01\
+\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\
+\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\x02\x03\x02\x01\x05\x04\0\x0b\
+duration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
+\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
+\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x10\
+\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
+\x11\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
+o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
+\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
+holdover:policy/events@0.1.0\x05\x12\x02\x03\0\x02\x05facts\x02\x03\0\x02\x07ser\
+ving\x01B\x14\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x13\
+\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x14\x04\0\x07serving\x03\0\x04\x02\x03\
+\x02\x01\x01\x04\0\x06config\x03\0\x06\x01q\x03\x07serving\x01\x05\0\x08stranded\
+\x01s\0\x07refused\x01s\0\x04\0\x08standing\x03\0\x08\x01p}\x01k\x01\x01r\x04\x05\
+state\x0a\x0awake-after\x0b\x07refresh\x7f\x08standing\x09\x04\0\x07outcome\x03\0\
+\x0c\x01C\x02\x05facts\x03\x05state\x0a\0\x0d\x04\0\x04boot\x01\x0e\x01i\x07\x01\
+C\x03\x06config\x0f\x05facts\x03\x05state\x0a\0\x0d\x04\0\x08received\x01\x10\x04\
+\0\x04tick\x01\x0e\x04\0\x1fholdover:policy/importing@0.1.0\x05\x15\x04\0\x1ehol\
+dover:policy/importer@0.1.0\x04\0\x0b\x0e\x01\0\x08importer\x03\0\0\0G\x09produc\
+ers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060\
+.61.1";
         };
     };
 }
@@ -3795,8 +3918,8 @@ pub use __export_importer_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3206] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe7\x17\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3391] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa0\x19\x01A\x02\x01\
 A!\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04s\
 elf\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\
 \x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\
@@ -3805,67 +3928,71 @@ ct.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\0\x02\x03\0\0\x06config\
 \x03\0\0\x06object\x01B\x0a\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x02\x03\x02\
 \x01\x02\x04\0\x06object\x03\0\x02\x01h\x03\x01i\x01\x01j\x01\x05\x01s\x01C\x01\x06\
 object\x04\0\x06\x04\0\x04open\x01\x07\x04\0\x05adopt\x01\x07\x03\0\x1dholdover:\
-policy/opening@0.1.0\x05\x03\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\
-\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
+policy/opening@0.1.0\x05\x03\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0b\
+duration-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\
+\x01m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontr\
+ol-plane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wai\
+t\x08fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\
+\0\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\
+\x01r\x02\x0eshrink-percenty\x0egrowth-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\
+\x05empty\x06shrink\x03off\x04\0\x0crejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06\
+digests\x08samenesss\x06origin\x09\x08position\x14\x04\0\x07serving\x03\0\x15\x01\
+ps\x01k\x03\x01ks\x01r\x1f\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
+ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x17\x0aon-refusal\x0b\x07give-up\
+\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x0fsingle-exporter\x7f\x0blea\
+se-renew\x03\x0clease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0cr\
+ejoin-guard\x13\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-st\
+ale\x0f\x0dcache-age-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-ide\
+ntity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\
+\x0bbreak-glass\x19\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\
+\x07serving\x1c\x09connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05\
+facts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x02\x03\0\x02\x0bdu\
+ration-ms\x01B\x0c\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\
+\x01\x04\0\x06config\x03\0\x02\x01m\x10\x11name-not-resolved\x12connection-refus\
+ed\x10connection-reset\x09timed-out\x11their-certificate\x10closed-after-tls\x0c\
+server-error\x06silent\x0enot-configured\x0bbad-request\x0cunauthorised\x09forbi\
+dden\x10upgrade-required\x19closed-after-introduction\x0four-certificate\x0aunex\
+pected\x04\0\x06answer\x03\0\x04\x01r\x02\x06answer\x05\x06details\x04\0\x0aunan\
+swered\x03\0\x06\x01i\x03\x01j\x01\x08\x01\x07\x01C\x01\x08patience\x01\0\x09\x04\
+\0\x07attempt\x01\x0a\x03\0#holdover:policy/control-plane@0.1.0\x05\x06\x01B\x13\
+\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01m\x05\x07applied\x07settled\x08a\
+ttempts\x05marks\x08approval\x04\0\x04slot\x03\0\x02\x01i\x01\x01k\x04\x01j\x01\x05\
+\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01p}\x01f\x01}\x01j\0\x01\
+s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\0\x0a\x04\0\x0bwrite-b\
+ytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04body\x0c\0\x0a\x04\0\
+\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\x04\0\x09set-asid\
+e\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\x02\x03\x02\x01\x02\
+\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\x01C\0\0\x04\x04\0\x06\
+bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\x01B\x08\x02\x03\x02\
+\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\x06failed\x01s\0\x04\
+\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\x06config\x04\0\x05\
+\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1.0\x05\x09\x01B\x05\x01\
+m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredentials\x0fno-such-st\
+orage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outcome\x05other\x04\0\
+\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-after\x02\x04\0\x07\
+failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1.0\x05\x0a\x02\x03\0\
+\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\x02\x01\x0b\x04\0\x07u\
+nix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x0c\
+\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04et\
+ag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07s\
+toragey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/\
+storage-read@0.1.0\x05\x0d\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\0\
+\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
 @\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
-aling@0.1.0\x05\x04\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduratio\
-n-ms\x03\0\x02\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01\
-m\x02\x04kong\x08document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-p\
-lane\x05cache\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08\
-fallback\x04\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\
-\x0cversion-rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\
-\x01k\x05\x01r\x04\x06digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07\
-serving\x03\0\x11\x01ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06\
-format\x07\x0cversion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refu\
-sal\x0b\x07give-up\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\
-\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0c\
-trusted-keys\x13\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-\
-layout\x7f\x0emin-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08\
-settings\x03\0\x16\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\
-\x7f\x08stopping\x7f\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:poli\
-cy/types@0.1.0\x05\x05\x02\x03\0\x03\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x06\
-\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\
-\x10\x11name-not-resolved\x12connection-refused\x10connection-reset\x09timed-out\
-\x11their-certificate\x10closed-after-tls\x0cserver-error\x06silent\x0enot-confi\
-gured\x0bbad-request\x0cunauthorised\x09forbidden\x10upgrade-required\x19closed-\
-after-introduction\x0four-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01\
-r\x02\x06answer\x05\x06details\x04\0\x0aunanswered\x03\0\x06\x01i\x03\x01j\x01\x08\
-\x01\x07\x01C\x01\x08patience\x01\0\x09\x04\0\x07attempt\x01\x0a\x03\0#holdover:\
-policy/control-plane@0.1.0\x05\x07\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\
-\0\0\x01m\x04\x07applied\x07settled\x08attempts\x05marks\x04\0\x04slot\x03\0\x02\
-\x01i\x01\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\
-\x07\x01p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04\
-body\x09\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06hea\
-der\x08\x04body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06\
-reasons\0\x0a\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\
-\x08\x01B\x07\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\
-\x01\x03\x01s\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bund\
-le@0.1.0\x05\x09\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08\
-rejected\x01s\0\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\
-\x03\x01C\x01\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:polic\
-y/gateway@0.1.0\x05\x0a\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09fo\
-rbidden\x0bcredentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachab\
-le\x0funknown-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06\
-details\x0bretry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/stor\
-age-failures@0.1.0\x05\x0b\x02\x03\0\x03\x07unix-ms\x02\x03\0\x08\x07failure\x01\
-B\x0e\x02\x03\x02\x01\x0c\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06\
-object\x03\0\x02\x02\x03\x02\x01\x0d\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01\
-k\x01\x01r\x03\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01\
-j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\
-\x0c\x03\0\"holdover:policy/storage-read@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\
-\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\
-\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\
-\x02\x03\x02\x01\x06\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0c\x04\0\x07u\
-nix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monoton\
-ic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1b\
-holdover:policy/clock@0.1.0\x05\x10\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\
-\0\x1choldover:policy/random@0.1.0\x05\x11\x01B\x08\x01m\x03\x04info\x07warning\x05\
-alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severit\
-y\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\
-\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x12\x04\0>hol\
-dover:policy/importer-with-all-of-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(imp\
-orter-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-b\
-y\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+aling@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01h\x01\
+\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\
+\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\x02\x03\x02\x01\x05\x04\0\x0b\
+duration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
+\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
+\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x10\
+\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
+\x11\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
+o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
+\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
+holdover:policy/events@0.1.0\x05\x12\x04\0>holdover:policy/importer-with-all-of-\
+its-exports-removed@0.1.0\x04\0\x0b.\x01\0(importer-with-all-of-its-exports-remo\
+ved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
+wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

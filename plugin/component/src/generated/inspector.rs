@@ -215,6 +215,64 @@ pub mod holdover {
                     }
                 }
             }
+            /// How much a configuration may change before its export is held, in percent; 0: no change of that kind holds it.
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct Guard {
+                pub shrink_percent: u32,
+                pub growth_percent: u32,
+            }
+            impl ::core::fmt::Debug for Guard {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Guard")
+                        .field("shrink-percent", &self.shrink_percent)
+                        .field("growth-percent", &self.growth_percent)
+                        .finish()
+                }
+            }
+            /// What a returning control plane may not take away at once.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum RejoinGuard {
+                /// An empty configuration replaces none that is served.
+                Empty,
+                /// Nor does one that shrinks beyond the guard.
+                Shrink,
+                Off,
+            }
+            impl ::core::fmt::Debug for RejoinGuard {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        RejoinGuard::Empty => {
+                            f.debug_tuple("RejoinGuard::Empty").finish()
+                        }
+                        RejoinGuard::Shrink => {
+                            f.debug_tuple("RejoinGuard::Shrink").finish()
+                        }
+                        RejoinGuard::Off => f.debug_tuple("RejoinGuard::Off").finish(),
+                    }
+                }
+            }
+            impl RejoinGuard {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> RejoinGuard {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => RejoinGuard::Empty,
+                        1 => RejoinGuard::Shrink,
+                        2 => RejoinGuard::Off,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
             /// What a gateway runs.
             #[derive(Clone)]
             pub struct Serving {
@@ -255,6 +313,15 @@ pub mod holdover {
                 pub give_up: DurationMs,
                 pub first_fetch_jitter: DurationMs,
                 pub export_delay: DurationMs,
+                /// There is no election: the operator says that this exporter is the only one.
+                pub single_exporter: bool,
+                pub lease_renew: DurationMs,
+                pub lease_expire: DurationMs,
+                pub guard: Guard,
+                pub soak: DurationMs,
+                /// The watched nodes' names for sentences. A watched node is called by its index.
+                pub soak_watch: _rt::Vec<_rt::String>,
+                pub rejoin_guard: RejoinGuard,
                 pub settle: DurationMs,
                 pub staleness_warn: DurationMs,
                 pub head_age_max: DurationMs,
@@ -295,6 +362,13 @@ pub mod holdover {
                         .field("give-up", &self.give_up)
                         .field("first-fetch-jitter", &self.first_fetch_jitter)
                         .field("export-delay", &self.export_delay)
+                        .field("single-exporter", &self.single_exporter)
+                        .field("lease-renew", &self.lease_renew)
+                        .field("lease-expire", &self.lease_expire)
+                        .field("guard", &self.guard)
+                        .field("soak", &self.soak)
+                        .field("soak-watch", &self.soak_watch)
+                        .field("rejoin-guard", &self.rejoin_guard)
                         .field("settle", &self.settle)
                         .field("staleness-warn", &self.staleness_warn)
                         .field("head-age-max", &self.head_age_max)
@@ -323,6 +397,8 @@ pub mod holdover {
                 pub stopping: bool,
                 /// A random number of this process.
                 pub process: u64,
+                /// The number of the control plane's session that delivered last, from 1; rises with every session. 0 before the first.
+                pub session: u64,
             }
             impl ::core::fmt::Debug for Facts {
                 fn fmt(
@@ -335,6 +411,7 @@ pub mod holdover {
                         .field("connected", &self.connected)
                         .field("stopping", &self.stopping)
                         .field("process", &self.process)
+                        .field("session", &self.session)
                         .finish()
                 }
             }
@@ -1288,34 +1365,38 @@ macro_rules! __export_inspector_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:inspector:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1235] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1411] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3\x08\x01A\x02\x01\
-A\x05\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x83\x0a\x01A\x02\x01\
+A\x05\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08\
 document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07\
 storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
 on-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\
-\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06\
-digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07serving\x03\0\x11\x01\
-ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
-ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refusal\x0b\x07give-up\
-\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-wa\
-rn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0ctrusted-keys\x13\
-\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emi\
-n-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08settings\x03\0\x16\
-\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\x7f\x08stopping\x7f\
-\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:policy/types@0.1.0\x05\0\
-\x02\x03\0\0\x0dconfig-format\x01B\x11\x02\x03\x02\x01\x01\x04\0\x0dconfig-forma\
-t\x03\0\0\x01o\x02sw\x01p\x02\x01ps\x01ks\x01r\x07\x06digests\x08samenesss\x05by\
-tesw\x06counts\x03\x08warnings\x04\x08manifest\x05\x0bparticulars\x05\x04\0\x06r\
-eport\x03\0\x06\x01q\x02\x05valid\x01\x07\0\x07invalid\x01\x04\0\x04\0\x07verdic\
-t\x03\0\x08\x01f\x01}\x01C\x04\x04sizew\x04body\x0a\x06format\x01\x06schema\x05\0\
-\x09\x04\0\x08validate\x01\x0b\x01p}\x01k\x0c\x01C\x04\x04sizew\x04body\x0a\x0ct\
-rusted-keys\x04\x0bpayload-key\x0d\0\x09\x04\0\x06verify\x01\x0e\x04\0\x20holdov\
-er:policy/inspecting@0.1.0\x05\x02\x04\0\x1fholdover:policy/inspector@0.1.0\x04\0\
-\x0b\x0f\x01\0\x09inspector\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dw\
-it-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01r\x02\x0eshrink\
+-percenty\x0egrowth-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\x05empty\x06shrin\
+k\x03off\x04\0\x0crejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06digests\x08samenes\
+ss\x06origin\x09\x08position\x14\x04\0\x07serving\x03\0\x15\x01ps\x01k\x03\x01ks\
+\x01r\x1f\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04n\
+odes\x06import\x7f\x08storages\x17\x0aon-refusal\x0b\x07give-up\x03\x12first-fet\
+ch-jitter\x03\x0cexport-delay\x03\x0fsingle-exporter\x7f\x0blease-renew\x03\x0cl\
+ease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06\
+settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
+e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
+-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\
+\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09\
+connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\
+\0\x1bholdover:policy/types@0.1.0\x05\0\x02\x03\0\0\x0dconfig-format\x01B\x11\x02\
+\x03\x02\x01\x01\x04\0\x0dconfig-format\x03\0\0\x01o\x02sw\x01p\x02\x01ps\x01ks\x01\
+r\x07\x06digests\x08samenesss\x05bytesw\x06counts\x03\x08warnings\x04\x08manifes\
+t\x05\x0bparticulars\x05\x04\0\x06report\x03\0\x06\x01q\x02\x05valid\x01\x07\0\x07\
+invalid\x01\x04\0\x04\0\x07verdict\x03\0\x08\x01f\x01}\x01C\x04\x04sizew\x04body\
+\x0a\x06format\x01\x06schema\x05\0\x09\x04\0\x08validate\x01\x0b\x01p}\x01k\x0c\x01\
+C\x04\x04sizew\x04body\x0a\x0ctrusted-keys\x04\x0bpayload-key\x0d\0\x09\x04\0\x06\
+verify\x01\x0e\x04\0\x20holdover:policy/inspecting@0.1.0\x05\x02\x04\0\x1fholdov\
+er:policy/inspector@0.1.0\x04\0\x0b\x0f\x01\0\x09inspector\x03\0\0\0G\x09produce\
+rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.\
+61.1";
         };
     };
 }
@@ -1328,26 +1409,30 @@ pub use __export_inspector_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 975] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xaf\x06\x01A\x02\x01\
-A\x02\x01B\x1b\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1151] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdf\x07\x01A\x02\x01\
+A\x02\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08\
 document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07\
 storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
 on-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\
-\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01k\x05\x01r\x04\x06\
-digests\x08samenesss\x06origin\x09\x08position\x10\x04\0\x07serving\x03\0\x11\x01\
-ps\x01k\x03\x01ks\x01r\x18\x07clusters\x0fgateway-versions\x06format\x07\x0cvers\
-ion-rule\x0d\x04nodes\x06import\x7f\x08storages\x13\x0aon-refusal\x0b\x07give-up\
-\x03\x12first-fetch-jitter\x03\x0cexport-delay\x03\x06settle\x03\x0estaleness-wa\
-rn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x14\x0ctrusted-keys\x13\
-\x0doperator-keys\x13\x0chas-identity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emi\
-n-generationw\x0eaccept-lineage\x15\x0bbreak-glass\x15\x04\0\x08settings\x03\0\x16\
-\x01k\x12\x01r\x05\x08settings\x17\x07serving\x18\x09connected\x7f\x08stopping\x7f\
-\x07processw\x04\0\x05facts\x03\0\x19\x03\0\x1bholdover:policy/types@0.1.0\x05\0\
-\x04\0?holdover:policy/inspector-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
-/\x01\0)inspector-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01r\x02\x0eshrink\
+-percenty\x0egrowth-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\x05empty\x06shrin\
+k\x03off\x04\0\x0crejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06digests\x08samenes\
+ss\x06origin\x09\x08position\x14\x04\0\x07serving\x03\0\x15\x01ps\x01k\x03\x01ks\
+\x01r\x1f\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04n\
+odes\x06import\x7f\x08storages\x17\x0aon-refusal\x0b\x07give-up\x03\x12first-fet\
+ch-jitter\x03\x0cexport-delay\x03\x0fsingle-exporter\x7f\x0blease-renew\x03\x0cl\
+ease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06\
+settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
+e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
+-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\
+\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09\
+connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\
+\0\x1bholdover:policy/types@0.1.0\x05\0\x04\0?holdover:policy/inspector-with-all\
+-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)inspector-with-all-of-its-exports\
+-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.2\
+58.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -1,6 +1,6 @@
 //! Bindings that `tests/bindings.rs` generates from `wit/` and keeps fresh.
 
-#[cfg(any(feature = "importer", feature = "exporter"))]
+#[cfg(any(feature = "importer", feature = "exporter", feature = "janitor"))]
 #[rustfmt::skip]
 #[allow(warnings, clippy::all, reason = "generated")]
 pub mod common;
@@ -16,3 +16,7 @@ pub mod importer;
 #[rustfmt::skip]
 #[allow(warnings, clippy::all, reason = "generated")]
 pub mod inspector;
+#[cfg(feature = "janitor")]
+#[rustfmt::skip]
+#[allow(warnings, clippy::all, reason = "generated")]
+pub mod janitor;

@@ -51,7 +51,7 @@ struct Restored {
 }
 
 pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
-    let asked = asked(&arguments.storages).await?;
+    let asked = asked(&arguments.storages()).await?;
     let policy = policy_settings(&asked, arguments)?;
     let bundle = asked.settings.as_ref().and_then(|settings| settings.bundle.clone());
     if bundle.is_none() {
@@ -120,7 +120,7 @@ async fn rehearse(asked: &Asked, policy: PolicySettings, bundle: FileBundle) -> 
     });
     let importer = importer.await?;
     let ready = began.elapsed();
-    let facts = Facts { settings: policy, serving: None, connected: false, stopping: false, process: random.random() };
+    let facts = Facts { settings: policy, serving: None, connected: false, stopping: false, process: random.random(), session: 0 };
     let began = Instant::now();
     let outcome = importer.boot(facts, Vec::new()).await.map_err(|lost| Failure::policy(lost.to_string()))?;
     Ok(Rehearsed { standing: outcome.standing, loaded: gateway.loaded(), journal, reads, ready, took: began.elapsed() })

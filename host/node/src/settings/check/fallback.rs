@@ -7,14 +7,15 @@ use super::super::problem::Problem;
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::url::{self, parse_http};
-use super::super::{Export, Judges, S3Addressing};
+use super::super::{Judges, S3Addressing};
 
 pub struct Fallback {
     pub import: bool,
     pub storages: Vec<String>,
     pub s3_addressing: S3Addressing,
     pub shared_fetch_dir: Option<PathBuf>,
-    pub export: Option<Export>,
+    pub export: bool,
+    pub s3_config: Option<String>,
 }
 
 pub fn fallback(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<'_>) -> Option<Fallback> {
@@ -43,8 +44,14 @@ pub fn fallback(reading: &mut Reading<'_>, environment: &Environment, judges: &J
     if !import {
         reading.idle(Name::SharedFetchDir, "cluster_fallback_config_import is off");
     }
-    let export = export.then_some(Export { s3_config: s3_config? });
-    Some(Fallback { import, storages: storages?, s3_addressing: s3_addressing?, shared_fetch_dir: shared_fetch_dir?, export })
+    Some(Fallback {
+        import,
+        storages: storages?,
+        s3_addressing: s3_addressing?,
+        shared_fetch_dir: shared_fetch_dir?,
+        export,
+        s3_config: s3_config?,
+    })
 }
 
 const S3_ADDRESSINGS: [(&str, S3Addressing); 3] =

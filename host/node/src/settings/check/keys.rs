@@ -40,7 +40,7 @@ enum KongLayout {
 impl Ways {
     pub fn of(fallback: Option<&Fallback>, format: Option<Format>) -> Option<Self> {
         let fallback = fallback?;
-        Some(Self { import: fallback.import, export: fallback.export.is_some(), format: format? })
+        Some(Self { import: fallback.import, export: fallback.export, format: format? })
     }
 }
 

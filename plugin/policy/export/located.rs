@@ -1,0 +1,78 @@
+//! The head as an exporter reads and moves it: a compare and swap whose lost answer is looked for in the head itself (export-08).
+
+use super::sealing;
+use crate::model::UnixMs;
+use crate::mutants::{Mutant, active};
+use crate::policy::candidate::read_body;
+use crate::policy::capabilities::{Etag, StorageFailure, StorageFailureKind, StorageId, Swap};
+use crate::policy::{Exporting, Facts};
+use crate::snapshot::head::{HEAD_BYTES_MAX, Head};
+use crate::snapshot::keys;
+
+/// The head as it was read, with its mark for the swap.
+pub(super) struct Located {
+    pub head: Option<Head>,
+    pub etag: Option<Etag>,
+}
+
+/// Station *locate*. A storage that cannot be looked into never looks like an empty one.
+pub(super) async fn locate<C: Exporting>(caps: &C, facts: &Facts, storage: StorageId) -> Result<Located, String> {
+    let fetched = match caps.get(storage, keys::HEAD, HEAD_BYTES_MAX).await {
+        Ok(fetched) => fetched,
+        // Without ListBucket "absent" looks like "forbidden"; the swap that follows writes only if there is none.
+        Err(StorageFailure { kind: StorageFailureKind::Absent | StorageFailureKind::AbsentOrForbidden, .. }) => {
+            return Ok(Located { head: None, etag: None });
+        }
+        Err(failure) => return Err(failure.detail),
+    };
+    let bytes = read_body(&fetched.object).await?;
+    let head = Head::read(&bytes, &facts.settings.trusted)
+        .map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
+    if head.cluster != facts.settings.cluster {
+        return Err(format!(
+            "the storage holds cluster '{}', and holdover_cluster is '{}': give each cluster a prefix of its own in cluster_fallback_config_storage",
+            head.cluster, facts.settings.cluster
+        ));
+    }
+    Ok(Located { head: Some(head), etag: fetched.etag })
+}
+
+/// Why the head was not moved.
+pub(super) enum NotMoved {
+    /// Somebody else moved it.
+    Stale,
+    /// A sentence.
+    Failed(String),
+}
+
+impl From<NotMoved> for String {
+    fn from(not_moved: NotMoved) -> Self {
+        match not_moved {
+            NotMoved::Stale => "the head moved meanwhile".into(),
+            NotMoved::Failed(sentence) => sentence,
+        }
+    }
+}
+
+/// Signs the head and swaps it in. A lost answer is looked for in the head, by the nonce of this write.
+pub(super) async fn move_head<C: Exporting>(caps: &C, facts: &Facts, mut head: Head, etag: Option<Etag>) -> Result<(), NotMoved> {
+    head.writer = facts.settings.node.clone();
+    head.nonce = caps.random();
+    let bytes = sealing::signed_head(caps, &head).await.map_err(NotMoved::Failed)?;
+    match caps.swap(super::FIRST, keys::HEAD, etag.as_ref(), bytes).await {
+        Ok(Swap::Swapped) => Ok(()),
+        Ok(Swap::Stale) => Err(NotMoved::Stale),
+        Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, .. }) if active(Mutant::TrustsALostAnswer) => Ok(()),
+        Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, detail, .. }) => match locate(caps, facts, super::FIRST).await {
+            Ok(Located { head: Some(found), .. }) if found.nonce == head.nonce => Ok(()),
+            Ok(_) => Err(NotMoved::Stale),
+            Err(sentence) => Err(NotMoved::Failed(format!("{detail}; and then {sentence}"))),
+        },
+        Err(failure) => Err(NotMoved::Failed(failure.detail)),
+    }
+}
+
+/// A clock that jumped back must not make a head look older than it is.
+pub(super) fn later(known: UnixMs, now: UnixMs) -> UnixMs {
+    known.max(now)
+}

@@ -1,0 +1,152 @@
+//! What only an importer asks: its control plane, its files, its gateway, the host's gate.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use holdover_plugin::policy::capabilities::{Bundle, Cache, ControlPlane, Gateway, Keep, NotApplied, Opening, Slot, Unanswered};
+
+use super::super::documents::{self, Nature};
+use super::super::executor::Answer;
+use super::super::faults::Fault;
+use super::super::session::{Attempted, Session, Stage};
+use super::super::storage::Bytes;
+use super::super::{control_plane, disk, invariants};
+use super::held::{Config, Object, Provenance, Source};
+use super::{Caps, ImporterRole, Role};
+
+/// A caller's place in the queue. Dropped with an answer that nobody read, it passes the answer on.
+struct Waiting {
+    answer: Answer<Attempted>,
+    session: Rc<Session>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(Ok(said)) = self.answer.take() {
+            self.session.put_delivered(said);
+        }
+    }
+}
+
+impl ControlPlane for Caps<ImporterRole> {
+    async fn attempt(&self, patience: Duration) -> Result<Config, Unanswered> {
+        let _hazard = self.hazard(|| self.node.situation()).await;
+        let session = self.node.session();
+        if let Some(latest) = session.latest() {
+            return Ok(Config::delivered(latest));
+        }
+        let waiting = Waiting { answer: Answer::default(), session: session.clone() };
+        let joined = match &mut *session.stage.borrow_mut() {
+            Stage::Dialling { waiting: queue, .. } => {
+                queue.push(waiting.answer.clone());
+                true
+            }
+            Stage::Closed | Stage::Open { .. } => false,
+        };
+        if !joined {
+            control_plane::dial(&self.world, &self.node, patience, vec![waiting.answer.clone()], false);
+        }
+        let answered = waiting.answer.wait().await;
+        self.node.memory.borrow_mut().answered(&answered);
+        answered.map(Config::delivered)
+    }
+}
+
+impl Cache for Caps<ImporterRole> {
+    async fn read(&self, slot: Slot) -> Result<Option<Object>, String> {
+        let situation = || self.node.situation();
+        let _hazard = self.hazard(situation).await;
+        let name = disk::name(slot);
+        if let Some(mut chance) = self.world.strikes(Fault::CacheDamaged, &self.node, situation) {
+            self.node.disk.damage(name, chance.number() as usize);
+        }
+        Ok(self.node.disk.file(name).map(|bytes| Object::whole(bytes, Provenance::Cache(slot))))
+    }
+
+    async fn write(&self, slot: Slot, header: Vec<u8>, body: Keep<'_, Object>) -> Result<(), String> {
+        let file = match body {
+            Keep::Bytes(bytes) => [header, bytes].concat(),
+            Keep::Object(object) => [&header[..], &object.bytes].concat(),
+        };
+        self.trap(|| self.node.situation());
+        invariants::cache_is_written(&self.world, &self.node, slot, &file);
+        let file: Bytes = file.into();
+        self.keep(disk::name(slot), file.clone()).await?;
+        if slot == Slot::Marks {
+            invariants::marks_are_on_disk(&self.world, &self.node, &file);
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&self, slot: Slot, _reason: &str) -> Result<(), String> {
+        let _hazard = self.hazard(|| self.node.situation()).await;
+        self.world.note(self.node.actor(), "sets aside", slot as u64, || disk::name(slot).to_owned());
+        self.node.disk.set_aside(disk::name(slot));
+        if slot == Slot::Marks {
+            self.world.model.borrow_mut().unmarked(self.node.index);
+        }
+        Ok(())
+    }
+}
+
+impl Bundle for Caps<ImporterRole> {
+    async fn bundle(&self) -> Result<Option<Object>, String> {
+        Ok(None)
+    }
+}
+
+impl Opening for Caps<ImporterRole> {
+    async fn open(&self, object: &Object) -> Result<Config, String> {
+        Config::open(object, &self.world.keys.trusted())
+    }
+
+    async fn adopt(&self, object: &Object) -> Result<Config, String> {
+        match self.world.keys.is_signing() {
+            true => Err("legacy-would-downgrade".into()),
+            false => Ok(Config {
+                digest: holdover_plugin::model::Digest::of(&object.bytes),
+                bytes: object.bytes.clone(),
+                source: Source::KongPlace,
+            }),
+        }
+    }
+}
+
+impl Gateway for Caps<ImporterRole> {
+    async fn apply(&self, config: &Config) -> Result<(), NotApplied> {
+        let situation = || ImporterRole::situation(&self.node);
+        let hazard = self.hazard(situation).await;
+        let fails = self.world.strikes(Fault::GatewayFails, &self.node, situation).is_some();
+        let nature = documents::by_digest(config.digest).map_or(Nature::Healthy, |document| document.nature);
+        let (node, digest, source, process) = (self.node.clone(), config.digest, config.source.clone(), self.node.process());
+        let out = self.world.chance(|chance| chance.duration(Duration::from_millis(1), Duration::from_millis(80)));
+        self.ask(hazard, out, Duration::from_micros(200), move |world| {
+            let accepted = match (fails, nature) {
+                (true, _) => Err(NotApplied::Failed("it cannot be reached".into())),
+                (false, Nature::Rejected) => Err(NotApplied::Rejected("it does not like it".into())),
+                (false, Nature::Healthy | Nature::Breaks) => Ok(()),
+            };
+            if node.process() == process {
+                invariants::handed_to_the_gateway(world, &node, digest, &source, accepted.is_ok());
+            }
+            if accepted.is_ok() && nature == Nature::Breaks {
+                break_later(world, &node);
+            }
+            accepted
+        })
+        .await
+    }
+}
+
+/// Minutes later the gateway falls over this configuration, and its process with it.
+fn break_later(world: &Rc<super::World>, node: &Rc<super::Node>) {
+    let applied = node.gateway.borrow().applied;
+    let after = world.chance(|chance| chance.magnitude(Duration::from_secs(3), Duration::from_secs(240)));
+    let node = node.clone();
+    world.after(after, move |world| {
+        if node.gateway.borrow().applied == applied && node.gateway.borrow().runs.is_some() {
+            world.model.borrow_mut().broke(node.index, node.gateway.borrow().runs);
+            node.kill(world, "its configuration broke the gateway", Duration::from_secs(2));
+        }
+    });
+}

@@ -25,6 +25,8 @@ mod janitor;
 mod kept;
 #[path = "component/ladder.rs"]
 mod ladder;
+#[path = "component/lasting.rs"]
+mod lasting;
 #[path = "component/lost.rs"]
 mod lost;
 #[path = "component/native.rs"]

@@ -38,16 +38,19 @@ const FIRST: u32 = 0;
 /// An unchanged head is confirmed this often (export-05).
 const CONFIRM_EVERY: Duration = Duration::from_secs(3600);
 
+/// Why nothing is published, when it cannot be found out who leads.
+const UNKNOWN: &str = "unknown";
+
 /// The control plane delivered.
 pub async fn received<C: Exporting>(caps: &C, facts: &Facts, state: &[u8], config: &C::Config) -> ExportOutcome {
-    let mut state = State::read(state, facts.process);
+    let mut state = State::read(state, facts.process, facts.session);
     state.delivered(facts.session, caps.now());
     episode(caps, facts, state, Some(config)).await
 }
 
 /// A process begins, or something is due.
 pub async fn tick<C: Exporting>(caps: &C, facts: &Facts, state: &[u8], pending: Option<&C::Config>) -> ExportOutcome {
-    episode(caps, facts, State::read(state, facts.process), pending).await
+    episode(caps, facts, State::read(state, facts.process, facts.session), pending).await
 }
 
 async fn episode<C: Exporting>(caps: &C, facts: &Facts, mut state: State, config: Option<&C::Config>) -> ExportOutcome {
@@ -80,6 +83,7 @@ async fn office<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, pendin
         soak::cut(caps, state);
         office::give_up(caps, facts, state, "it has no control plane").await;
         if !has_orders(caps, facts, state).await {
+            state.held = None;
             return Office::None;
         }
         may_succeed = true;
@@ -136,9 +140,12 @@ async fn has_orders<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) ->
     }
 }
 
+/// The storage cannot be asked, which says nothing about who leads.
 fn unknown<C: Exporting>(caps: &C, state: &mut State, sentence: String) -> Office {
-    office::say_once(caps, state, Name::LeaseNotRenewed, &format!("Whether this exporter may publish cannot be found out: {sentence}."));
-    Office::Standby(sentence)
+    let said = format!("Whether this exporter may publish cannot be found out, and is asked again: {sentence}.");
+    office::say_once(caps, state, Name::LeaseNotRenewed, &said);
+    state.held = Some(Held { reason: UNKNOWN.into(), sentence, approvable: None });
+    Office::None
 }
 
 /// What the operator ordered. Without knowing it nothing is published.
@@ -160,11 +167,13 @@ async fn deliver<C: Exporting>(
 ) -> bool {
     let orders = match orders {
         Ok(orders) => orders.as_ref(),
+        Err(_) if !state.until_export(caps.monotonic(), Duration::ZERO).is_zero() => return true,
         Err(sentence) => return failed(caps, state, sentence.clone()),
     };
-    let Some(tenure) = &state.tenure else { return false };
-    let came_after = tenure.after_session.is_some_and(|before| state.session > before);
-    if !state.resumed && !came_after && !active(Mutant::ExportsWhatCameBeforeOffice) {
+    if state.tenure.is_none() {
+        return false;
+    }
+    if !state.resumed && !state.came_in_office() && !active(Mutant::ExportsWhatCameBeforeOffice) {
         let sentence = "it was delivered before this exporter took office, and the control plane is asked again";
         hold(caps, state, Held { reason: "before-office".into(), sentence: sentence.into(), approvable: None });
         return false;
@@ -256,7 +265,7 @@ fn not_in_office<C: Exporting>(caps: &C, facts: &Facts, mut state: State, office
     // Kept while the office may still be this exporter's: anything else will be delivered anew to whoever takes office.
     let pending = in_hand && state.tenure.is_some();
     state.held = match &office {
-        Office::None => None,
+        Office::None => state.held.filter(|held| held.reason == UNKNOWN),
         Office::Standby(sentence) => {
             Some(Held { reason: "standby".into(), sentence: format!("this exporter stands by: {sentence}"), approvable: None })
         }

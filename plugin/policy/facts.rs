@@ -18,7 +18,8 @@ pub struct Facts {
     pub stopping: bool,
     /// A random number of this process: tells a state of this one from one that an earlier process left behind.
     pub process: u64,
-    /// The number of the control plane's session that delivered last, from 1; rises with every session. 0 before the first.
+    /// The number of the control plane's session that delivered last; rises with every session, 0 before the first. A process that finds
+    /// something pending counts on from the session that delivered it.
     pub session: u64,
 }
 
@@ -132,7 +133,8 @@ pub enum OnStale {
 /// How much a configuration may change before its export is held (export-03).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// A type that loses this share of its entities, in percent, holds the export; 0: none does. Default 40.
+    /// A type that loses this share of its entities, in percent, holds the export, as does the last one of a type and any authentication
+    /// plugin; 0: no loss does. Default 40.
     pub shrink_percent: u32,
     /// A type that gains this share, in percent, holds the export; 0: none does. Default 200.
     pub growth_percent: u32,
@@ -246,7 +248,7 @@ pub struct Approvable {
 /// Whether this exporter may publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Office {
-    /// It has not tried yet, or has no control plane.
+    /// It has not tried yet, has no control plane, or cannot find out.
     #[default]
     None,
     Leader(Epoch),

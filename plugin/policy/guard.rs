@@ -11,14 +11,14 @@ use crate::mutants::{Mutant, active};
 /// Of a type with fewer entities a share says nothing: one service of two is half of all.
 const BASE_ENTITIES_MIN: u64 = 10;
 /// Of a smaller configuration neither does the size.
-const BASE_BYTES_MIN: u64 = 16 * 1024;
+const BASE_BYTES_MIN: u64 = 4 * 1024;
 
 /// What is known of a configuration's size.
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'a> {
     /// Entities per type.
     pub counts: &'a BTreeMap<String, u64>,
-    /// Of the plain configuration, when it is known.
+    /// Of the sealed file, when there is one.
     pub bytes: Option<u64>,
 }
 
@@ -62,11 +62,12 @@ pub fn judge(before: &Counted<'_>, after: &Counted<'_>, guard: &Guard) -> Vec<Ob
 }
 
 fn of_kind(kind: &str, before: u64, after: u64, guard: &Guard) -> Option<Objection> {
+    let holds_losses = guard.shrink_percent > 0;
     if kind == AUTHENTICATION_PLUGINS {
-        let lost = after < before && !active(Mutant::ForgetsAuthentication);
+        let lost = holds_losses && after < before && !active(Mutant::ForgetsAuthentication);
         return lost.then_some(Objection::AuthenticationLost { before, after });
     }
-    if before > 0 && after == 0 {
+    if holds_losses && before > 0 && after == 0 {
         return Some(Objection::Gone { kind: kind.to_owned(), before });
     }
     if before < BASE_ENTITIES_MIN { None } else { by_share(kind, before, after, guard) }
@@ -158,6 +159,6 @@ mod tests {
     #[test]
     fn the_size_counts_when_it_is_one() {
         assert_eq!(judged(&[], &[], (100_000, 60_000)), ["shrunk"]);
-        assert!(judged(&[], &[], (10_000, 1)).is_empty());
+        assert!(judged(&[], &[], (4_000, 1)).is_empty());
     }
 }

@@ -71,9 +71,6 @@ pub struct Shown {
     pub digest: Digest,
     pub sameness: String,
     pub counts: BTreeMap<String, u64>,
-    /// Of the plain configuration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plain_bytes: Option<u64>,
 }
 
 impl Head {
@@ -187,8 +184,8 @@ impl Entry {
         let manifest = snapshot.manifest();
         let position = manifest.position()?;
         let file_digest = snapshot.file_digest();
-        let Particulars { digest, sameness, counts, plain_bytes, .. } = snapshot.particulars();
-        let shown = Shown { digest: *digest, sameness: sameness.clone(), counts: counts.clone(), plain_bytes: Some(*plain_bytes) };
+        let Particulars { digest, sameness, counts, .. } = snapshot.particulars();
+        let shown = Shown { digest: *digest, sameness: sameness.clone(), counts: counts.clone() };
         Some(Self {
             epoch: position.epoch,
             generation: position.generation,

@@ -72,7 +72,7 @@ async fn the_head_of_another_cluster_is_named_with_both_clusters() {
         "the storage holds cluster '{CLUSTER}', and holdover_cluster is 'blue': \
          give each cluster a prefix of its own in cluster_fallback_config_storage"
     );
-    says(&mut exporter.node, &["The export failed and is tried again in ", &held]).await;
+    says(&mut exporter.node, &["Whether this exporter may publish cannot be found out, and is asked again: ", &held]).await;
     assert_eq!(site.object(keys::HEAD), before);
     exporter.end().await;
     damaged.end(node).await;

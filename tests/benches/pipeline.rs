@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release --bin holdover
-//! cargo bench --bench pipeline [-- --quick] [episodes] [sealed] [ready] [recovery]
+//! cargo bench --bench pipeline [-- --quick] [episodes] [sealed] [publishing] [ready] [recovery]
 //! ```
 //! A harness of our own: a document of 100 MB needs few rounds, both sides must take turns, and processes are part of it. It prints
 //! Markdown. An aim that is missed is said and does not fail the run; what does not work at all does.
@@ -18,6 +18,10 @@ mod episodes;
 mod measure;
 #[path = "../component/native.rs"]
 mod native;
+#[path = "pipeline/office.rs"]
+mod office;
+#[path = "pipeline/publishing.rs"]
+mod publishing;
 #[path = "pipeline/ready.rs"]
 mod ready;
 #[path = "pipeline/recovery.rs"]
@@ -27,7 +31,7 @@ mod sealed;
 
 use std::process::ExitCode;
 
-const SECTIONS: [&str; 4] = ["episodes", "sealed", "ready", "recovery"];
+const SECTIONS: [&str; 5] = ["episodes", "sealed", "publishing", "ready", "recovery"];
 
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         match *section {
             "episodes" => episodes::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
             "sealed" => sealed::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
+            "publishing" => publishing::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
             "ready" => ready::bench(),
             _recovery => whole = recovery::bench(if quick { &recovery::QUICK } else { &recovery::WHOLE }),
         }

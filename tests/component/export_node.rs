@@ -25,6 +25,8 @@ pub struct ExportNode<'w> {
     process: u64,
     pub connected: bool,
     session: u64,
+    /// Whether a session of this process has delivered.
+    opened: bool,
     /// What the control plane says, once it said something: a session that is dialled anew delivers it again.
     truth: Option<Config>,
     /// What a session that is dialled anew says instead.
@@ -57,6 +59,7 @@ impl<'w> ExportNode<'w> {
             process: world.random.random(),
             connected: true,
             session: 0,
+            opened: false,
             truth: None,
             anew: None,
             begun: false,
@@ -74,9 +77,11 @@ impl<'w> ExportNode<'w> {
 
     /// The process dies and another begins, with what is on the disk: the state, and what is pending.
     pub fn restarts(self) -> Self {
-        let Self { state, pending, connected, session: _, truth, .. } = self;
+        let Self { state, pending, connected, session, truth, .. } = self;
         let fresh = Self::start_with(&self.stage, self.world, self.told);
-        Self { state, pending, connected, truth, ..fresh }
+        // Counted on from the session that delivered what is pending.
+        let session = if pending.is_some() { session } else { 0 };
+        Self { state, pending, connected, session, truth, ..fresh }
     }
 
     pub async fn begins(&mut self) {
@@ -90,7 +95,10 @@ impl<'w> ExportNode<'w> {
     /// A process first looks for its office, then it is delivered to.
     pub async fn delivered(&mut self, document: &[u8]) {
         self.begins().await;
-        self.session = self.session.max(1);
+        if !self.opened {
+            self.opened = true;
+            self.session += 1;
+        }
         self.truth = Some(Config::delivered(Bytes::copy_from_slice(document)));
         self.receive().await;
     }
@@ -131,7 +139,7 @@ impl<'w> ExportNode<'w> {
     pub fn facts(&self) -> Facts {
         let settings = (self.told)(self.stage.settings(self.world));
         let (process, session) = (self.process, self.session);
-        Facts { settings, serving: None, connected: self.connected && session > 0, stopping: false, process, session }
+        Facts { settings, serving: None, connected: self.connected && self.opened, stopping: false, process, session }
     }
 
     async fn take(&mut self, ended: Result<ExportOutcome, EpisodeLost>, newest: Option<Config>) {

@@ -236,7 +236,7 @@ mod tests {
             file_bytes: 1,
             sealed_at: UnixMs(1),
             sealed_as: String::new(),
-            shown: Some(Shown { digest, sameness: number.to_string(), counts: BTreeMap::new(), plain_bytes: None }),
+            shown: Some(Shown { digest, sameness: number.to_string(), counts: BTreeMap::new() }),
             sameness_tag: None,
         }
     }

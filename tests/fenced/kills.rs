@@ -81,7 +81,7 @@ pub async fn run(options: &Kills) -> anyhow::Result<Counts> {
 async fn rehearse(ground: &Ground) -> anyhow::Result<usize> {
     let stage = Stage::set(ground, "rehearsal").await?;
     let mut exporter = stage.exporter("rehearsal", usize::MAX, Duration::ZERO)?;
-    stage.changes_after_the_first_publication(&exporter, BOUND).await?;
+    stage.changes_after_the_first_publication(&exporter).await?;
     stage.watch.publishes(CHANGED).await?;
     stage.copied().await?;
     tokio::time::sleep(QUIET).await;
@@ -120,8 +120,8 @@ impl<'a> Stage<'a> {
     }
 
     /// `true` if there was one.
-    async fn changes_after_the_first_publication(&self, exporter: &Exporter, bound: Duration) -> anyhow::Result<bool> {
-        let published = until(bound, LOOK_EVERY, "the first publication, or an end", async || {
+    async fn changes_after_the_first_publication(&self, exporter: &Exporter) -> anyhow::Result<bool> {
+        let published = until(BOUND, LOOK_EVERY, "the first publication, or an end", async || {
             Ok((exporter.counted("exported") > 0 || exporter.has_ended()).then_some(()))
         });
         published.await?;
@@ -133,7 +133,7 @@ impl<'a> Stage<'a> {
     }
 
     async fn play(&mut self, exporter: &mut Exporter, twice: bool, seed: &mut Seed, counts: &mut Counts) -> anyhow::Result<()> {
-        let changed = self.changes_after_the_first_publication(exporter, STEP_BOUND).await?;
+        let changed = self.changes_after_the_first_publication(exporter).await?;
         let ended = until(STEP_BOUND, LOOK_EVERY, "the kill", async || Ok(exporter.has_ended().then_some(()))).await;
         exporter.kill_9()?;
         let last = exporter.lines().iter().rev().find_map(|line| line.event.clone()).unwrap_or_default();

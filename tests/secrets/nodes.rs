@@ -21,7 +21,10 @@ async fn an_export_and_an_import_say_nothing_of_what_they_carry() {
     let mut deliveries: Vec<Vec<u8>> = captures();
     deliveries.extend([1, 2].map(|generation| document(site.upstream.address(), generation).to_string().into_bytes()));
     let mut live = HttpControlPlane::start(deliveries[0].clone()).await.unwrap();
-    let mut backup = Node::spawn(&loud(site.exporter("exporter", &live).with_builtin_gateway().unwrap())).unwrap();
+    // The captures are different configurations, not changes of one.
+    let exporter = site.exporter("exporter", &live).with_builtin_gateway().unwrap();
+    let unguarded = exporter.set("holdover_guard_shrink", "0").set("holdover_guard_growth", "0");
+    let mut backup = Node::spawn(&loud(unguarded)).unwrap();
     for (nth, delivered) in (1..).zip(&deliveries) {
         live.set_document(delivered.clone());
         site.generation(&mut backup, PREFIX, nth).await;

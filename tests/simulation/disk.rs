@@ -24,7 +24,11 @@ pub struct Disk {
 
 /// A delivery that waits for its export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pending(pub Said);
+pub struct Pending {
+    pub said: Said,
+    /// The session that it came in: a process that finds it counts on from there.
+    pub session: u64,
+}
 
 pub const IMPORTER: &str = "importer";
 pub const EXPORTER: &str = "exporter";

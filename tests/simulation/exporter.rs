@@ -27,7 +27,11 @@ struct Loop {
 /// Until the process ends.
 pub async fn run(world: Rc<World>, node: Rc<Node>) {
     let state = node.disk.file(EXPORTER).map(|bytes| bytes.to_vec()).unwrap_or_default();
-    let pending = node.disk.pending().map(|pending| pending.0);
+    let left_behind = node.disk.pending();
+    if let Some(pending) = left_behind {
+        node.session().count_on_from(pending.session);
+    }
+    let pending = left_behind.map(|pending| pending.said);
     let caps = Caps::new(world.clone(), node.clone());
     let mut exporting = Loop { world, node, caps, state, pending, seen: 0, losses: 0 };
     let mut pause = Some(Duration::ZERO);
@@ -62,8 +66,9 @@ impl Loop {
     /// Retried, each time with the newest. What is not yet published is on disk before the policy sees it.
     async fn received(&mut self, mut said: Said) -> Option<Duration> {
         loop {
-            self.caps.keep_pending(Some(Pending(said))).await;
-            let facts = Facts { session: self.node.session().newest_session(), ..self.node.facts(&self.world) };
+            let session = self.node.session().newest_session();
+            self.caps.keep_pending(Some(Pending { said, session })).await;
+            let facts = Facts { session, ..self.node.facts(&self.world) };
             self.node.memory.borrow_mut().begin_export(self.world.now(), self.node.clock(&self.world));
             let config = Config::delivered(said);
             match bounded(&self.world, export::received(&self.caps, &facts, &self.state, &config)).await {

@@ -42,7 +42,6 @@ pub struct Memory {
     pub newest_applied: Option<u64>,
     /// What was delivered, and how often in a row, since when.
     pub repeated: Option<Repeated>,
-    pub approved_rejoin: bool,
     pub orders: Option<OrdersSeen>,
     /// When its lease was written last.
     pub lease_at: Option<Duration>,

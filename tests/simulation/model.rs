@@ -36,8 +36,8 @@ pub struct Model {
     pub bodies_damaged: bool,
     /// When the head of the first storage was written last.
     pub head_at: Duration,
-    /// Every generation that a head of the first storage ever listed.
-    pub published: BTreeSet<Position>,
+    /// Every generation that a head of the first storage ever listed, since when.
+    pub published: BTreeMap<Position, Duration>,
     pub publications: u64,
     pub applications: u64,
 }
@@ -47,6 +47,8 @@ pub struct NodeModel {
     pub deliveries: Vec<Delivery>,
     /// The lineage and the highest positions that are on its disk.
     pub marks: Marks,
+    /// An operator's word lies on its disk, or was used.
+    pub approved_rejoin: bool,
     /// Configurations that broke its gateway.
     pub broken: BTreeSet<Digest>,
 }

@@ -63,6 +63,9 @@ pub struct Gateway {
     pub runs: Option<Digest>,
     /// Tells one application from the next.
     pub applied: u64,
+    /// Applications asked for, and the last of them that was carried out: one whose caller stopped waiting overtakes none.
+    pub asked: u64,
+    pub carried_out: u64,
 }
 
 /// What the exporter said last.
@@ -176,7 +179,7 @@ impl Node {
         *self.life.borrow_mut() = Some(life);
         *self.session.borrow_mut() = Rc::default();
         let applied = self.gateway.borrow().applied + 1;
-        *self.gateway.borrow_mut() = Gateway { applied, runs: None };
+        *self.gateway.borrow_mut() = Gateway { applied, ..Gateway::default() };
         let memory = Memory::beginning(self, world);
         *self.memory.borrow_mut() = memory;
         *self.export.borrow_mut() = Exports::default();

@@ -82,7 +82,7 @@ fn approve_rejoin(world: &Rc<World>) {
             Approved { sameness: valid.sameness.clone(), by: "operator".into(), at: world.unix_ms(), why: "the seed says so".into() };
         let Ok(file) = approved.write() else { return };
         node.disk.write(disk::name(Slot::Approval), node.disk.issue(), file.into());
-        node.memory.borrow_mut().approved_rejoin = true;
+        world.model.borrow_mut().nodes[node.index].approved_rejoin = true;
     }
     world.note(Actor::Operator, "approves", 0, || "what returning control planes say".into());
 }

@@ -61,6 +61,11 @@ impl Session {
         matches!(*self.stage.borrow(), Stage::Open { .. })
     }
 
+    /// Sessions of an earlier process are counted on from.
+    pub fn count_on_from(&self, session: u64) {
+        self.number.set(self.number.get().max(session));
+    }
+
     pub fn is_dialling(&self) -> bool {
         matches!(*self.stage.borrow(), Stage::Dialling { .. })
     }

@@ -22,6 +22,8 @@ pub struct Backup {
     pub paused: bool,
     connected: bool,
     session: u64,
+    /// The last session of the process before this one.
+    before: u64,
     /// What the control plane says to whoever asks.
     says: Option<Config>,
     /// Delivered, and not yet handed to the policy.
@@ -46,6 +48,7 @@ impl Backup {
             paused: false,
             connected: false,
             session: 0,
+            before: 0,
             says: None,
             inbox: None,
             state: Vec::new(),
@@ -61,7 +64,9 @@ impl Backup {
     pub fn starts(&mut self) {
         self.process = Some(self.world.random.random());
         self.begun = false;
-        self.session = 0;
+        // Counted on from the session that delivered what is pending.
+        self.before = if self.pending.is_some() { self.session } else { 0 };
+        self.session = self.before;
         self.wake_at = Some(Instant::now());
     }
 
@@ -110,7 +115,7 @@ impl Backup {
         }
         if !self.begun {
             self.begun = true;
-            self.session = u64::from(self.connected);
+            self.session = self.before + u64::from(self.connected);
             self.inbox = self.says.clone().filter(|_| self.connected);
         }
     }
@@ -118,7 +123,7 @@ impl Backup {
     fn facts(&self) -> Facts {
         let settings = Settings { soak_watch: self.world.settings().soak_watch, ..self.settings.clone() };
         let (process, session) = (self.process.unwrap_or_default(), self.session);
-        Facts { settings, serving: None, connected: self.connected && session > 0, stopping: false, process, session }
+        Facts { settings, serving: None, connected: self.connected && session > self.before, stopping: false, process, session }
     }
 
     fn take(&mut self, ended: Result<ExportOutcome, EpisodeLost>, newest: Option<Config>) {

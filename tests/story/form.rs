@@ -4,7 +4,19 @@ use crate::player::play;
 use crate::runner::Core;
 use crate::script::Script;
 
-const WHOLE: &str = "# Title\n\nIt happened.\n\nmutant boot-01\n\ngiven shop has 3 services\ngiven node edge\n\nwhen edge starts\nexpect edge serves nothing\nnever edge serves shop\n";
+const WHOLE: &str = "# Title
+
+It happened.
+
+mutant boot-01
+
+given shop has 3 services
+given node edge
+
+when edge starts
+expect edge serves nothing
+never edge serves shop
+";
 
 #[test]
 fn a_whole_story_is_read_and_played() {

@@ -1,6 +1,7 @@
 //! A story as it was written: its title, the mutants that it must notice, and its lines, each with its place in the file.
 //!
-//! A line that begins with `#` is a remark. Reads the form; what the words of a line mean is `vocabulary.rs`. Whatever is not in the form is an error that names file and line.
+//! A line that begins with `#` is a remark. Reads the form; what the words of a line mean is `vocabulary.rs`. Whatever is not in the form
+//! is an error that names file and line.
 
 use crate::vocabulary::{Claim, Given, Step};
 

@@ -16,7 +16,7 @@ use holdover_node::settings::{
     ControlPlane, Credentials, Environment, Gateway as GatewaySettings, Judges, Problems, S3Addressing, Settings, Sources,
 };
 use holdover_node::settings::{load, status_address as status_address_of};
-use holdover_node::{FileBundle, FileCache, Journal, NodeParts, PolicyInfo, Sessions, SystemClock, SystemRandom};
+use holdover_node::{FileBundle, FileCache, Journal, NodeParts, PolicyInfo, RunningGateway, Sessions, SystemClock, SystemRandom};
 use holdover_plugin::model::Digest;
 use holdover_plugin::policy::Settings as PolicySettings;
 use holdover_ports::{
@@ -94,6 +94,7 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
         Some(export) => Some(Written::open(settings, export, environment).await?),
     };
     let Gateways { gateway, builtin } = gateway(&settings.gateway).await?;
+    let gateway = Arc::new(RunningGateway::new(gateway));
     let runtime = runtime(settings, Some(settings.compiled_dir.clone())).await?;
     let schemas = schemas(settings, &runtime).await?;
 

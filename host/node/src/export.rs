@@ -43,7 +43,6 @@ enum Next {
 impl ExportWorker {
     /// Until it is dropped, or the sessions are.
     pub async fn run(mut self) {
-        self.pending = self.left_behind().await;
         // At once: an office is sought before there is anything to publish, and one that an earlier process held is taken up again.
         let mut pause = self.tick().await;
         loop {
@@ -66,7 +65,7 @@ impl ExportWorker {
     async fn received(&mut self) -> Option<Duration> {
         loop {
             let Delivery { config, session } = self.deliveries.borrow_and_update().clone()?;
-            self.keep(&config).await;
+            self.keep(&config, session).await;
             let facts = Facts { session, ..self.facts() };
             let episode = self.exporter.received(config.clone(), facts, self.state.clone());
             match bounded("received", episode).await {
@@ -109,33 +108,16 @@ impl ExportWorker {
         wake_after(outcome.wake_after)
     }
 
-    /// The configuration and its digest. That it cannot be kept stops no export.
-    async fn keep(&self, config: &Config) {
-        let mut file = Vec::with_capacity(config.bytes().len() + DIGEST_BYTES);
+    /// That it cannot be kept stops no export.
+    async fn keep(&self, config: &Config, session: u64) {
+        let mut file = Vec::with_capacity(config.bytes().len() + SESSION_BYTES + DIGEST_BYTES);
         file.extend_from_slice(config.bytes());
-        file.extend_from_slice(config.digest().as_bytes());
+        file.extend_from_slice(&session.to_le_bytes());
+        let digest = Digest::of(&file);
+        file.extend_from_slice(digest.as_bytes());
         if let Err(sentence) = self.kept.write_pending(Bytes::from(file)).await {
             self.journal.state_not_kept(sentence);
         }
-    }
-
-    /// What an earlier process did not get to publish.
-    async fn left_behind(&self) -> Option<Config> {
-        let file = match self.kept.read_pending().await {
-            Ok(file) => file?,
-            Err(sentence) => {
-                self.journal.state_not_kept(sentence);
-                return None;
-            }
-        };
-        let at = file.len().checked_sub(DIGEST_BYTES)?;
-        let (config, digest) = (file.slice(..at), file.slice(at..));
-        if Digest::of(&config).as_bytes()[..] != digest[..] {
-            self.journal
-                .state_not_kept("what an earlier process was to publish is damaged, and is left to the control plane to say again".into());
-            return None;
-        }
-        Some(Config::delivered_earlier(config))
     }
 
     async fn wait_after(&mut self, lost: &EpisodeLost) {
@@ -157,7 +139,33 @@ impl ExportWorker {
     }
 }
 
+const SESSION_BYTES: usize = 8;
 const DIGEST_BYTES: usize = 32;
+
+/// What an earlier process did not get to publish: the configuration, the number of the session that delivered it, the digest of both.
+pub(crate) async fn left_behind(kept: &dyn Pending, journal: &Journal) -> Option<Delivery> {
+    let file = match kept.read_pending().await {
+        Ok(file) => file?,
+        Err(sentence) => {
+            journal.state_not_kept(sentence);
+            return None;
+        }
+    };
+    let read = || {
+        let (rest, digest) = file.split_last_chunk::<DIGEST_BYTES>()?;
+        let (config, session) = rest.split_last_chunk::<SESSION_BYTES>()?;
+        let whole = Digest::of(rest).as_bytes() == digest;
+        whole.then(|| (file.slice(..config.len()), u64::from_le_bytes(*session)))
+    };
+    match read() {
+        Some((config, session)) => Some(Delivery { config: Config::delivered_earlier(config), session }),
+        None => {
+            let sentence = "what an earlier process was to publish is damaged, and is left to the control plane to say again";
+            journal.state_not_kept(sentence.into());
+            None
+        }
+    }
+}
 
 async fn until(pause: Option<Duration>) {
     match pause {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdover_plugin::policy::{Facts, Outcome, Settings};
-use holdover_ports::{Clock, Config, Exporter, Gateway, Importer, Janitor, Pending, Random};
+use holdover_ports::{Clock, Config, Exporter, Importer, Janitor, Pending, Random};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -23,10 +23,11 @@ use tokio::time::Instant;
 use crate::cache::{FileCache, Remembering};
 use crate::episode::{Losses, bounded, wake_after};
 use crate::events::Journal;
-use crate::export::ExportWorker;
+use crate::export::{ExportWorker, left_behind};
 use crate::inbox::News;
+use crate::running::RunningGateway;
 use crate::serve;
-use crate::session::Sessions;
+use crate::session::{Delivery, Sessions};
 use crate::status::{Identity, PolicyInfo, Status};
 use crate::sweep::SweepWorker;
 
@@ -42,7 +43,7 @@ pub struct NodeParts {
     /// Where an exporter keeps what is not yet published.
     pub pending: Arc<dyn Pending>,
     pub sessions: Arc<Sessions>,
-    pub gateway: Arc<dyn Gateway>,
+    pub gateway: Arc<RunningGateway>,
     pub cache: Arc<FileCache>,
     pub settings: Settings,
     pub journal: Arc<Journal>,
@@ -64,6 +65,7 @@ pub struct Node {
 /// The importing side, which owns what is served.
 struct Importing {
     importer: Arc<dyn Importer>,
+    gateway: Arc<RunningGateway>,
     sessions: Arc<Sessions>,
     cache: Arc<FileCache>,
     settings: Settings,
@@ -104,21 +106,27 @@ impl Node {
         let process = parts.random.random();
         let exporting = match parts.exporter {
             None => None,
-            Some(exporter) => Some(ExportWorker {
-                exporter,
-                kept: parts.pending,
-                sessions: parts.sessions.clone(),
-                deliveries: parts.sessions.deliveries(),
-                cache: parts.cache.clone(),
-                settings: parts.settings.clone(),
-                journal: parts.journal.clone(),
-                random: parts.random.clone(),
-                status: status.clone(),
-                process,
-                state: remembered(&parts.cache, &parts.journal, Remembering::Exporter).await,
-                pending: None,
-                losses: Losses::default(),
-            }),
+            Some(exporter) => {
+                let pending = left_behind(&*parts.pending, &parts.journal).await;
+                if let Some(Delivery { session, .. }) = &pending {
+                    parts.sessions.count_on_from(*session);
+                }
+                Some(ExportWorker {
+                    exporter,
+                    kept: parts.pending,
+                    sessions: parts.sessions.clone(),
+                    deliveries: parts.sessions.deliveries(),
+                    cache: parts.cache.clone(),
+                    settings: parts.settings.clone(),
+                    journal: parts.journal.clone(),
+                    random: parts.random.clone(),
+                    status: status.clone(),
+                    process,
+                    state: remembered(&parts.cache, &parts.journal, Remembering::Exporter).await,
+                    pending: pending.map(|pending| pending.config),
+                    losses: Losses::default(),
+                })
+            }
         };
         let sweeping = parts.janitor.filter(|_| exporting.is_some()).map(|janitor| SweepWorker {
             janitor,
@@ -132,6 +140,7 @@ impl Node {
         let importing = Importing {
             state: remembered(&parts.cache, &parts.journal, Remembering::Importer).await,
             importer: parts.importer,
+            gateway: parts.gateway,
             sessions: parts.sessions,
             cache: parts.cache,
             settings: parts.settings,
@@ -230,6 +239,7 @@ impl Importing {
             Step::Received(config) => Some(config.clone()),
             Step::Boot | Step::Tick => None,
         };
+        let ran = self.gateway.runs();
         let ended = match step {
             Step::Boot => bounded("boot", self.importer.boot(facts, state)).await,
             Step::Received(config) => bounded("received", self.importer.received(config, facts, state)).await,
@@ -238,6 +248,9 @@ impl Importing {
         match ended {
             Ok(outcome) => self.settle(outcome).await,
             Err(lost) => {
+                if self.gateway.runs() != ran {
+                    self.status.doubts(self.gateway.runs());
+                }
                 // A tick that was delivered to and then lost must not leave the node without what the open session brought.
                 self.owed = delivered.or_else(|| self.newest_of_the_session());
                 let pause = (!self.stopping).then(|| self.losses.pause(&*self.random));

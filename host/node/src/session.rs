@@ -83,6 +83,11 @@ impl Sessions {
         self.shared.session.load(Ordering::Acquire)
     }
 
+    /// Sessions of an earlier process are counted on from.
+    pub fn count_on_from(&self, session: u64) {
+        self.shared.session.fetch_max(session, Ordering::AcqRel);
+    }
+
     /// Ends the open session and dials anew at once, so that the control plane says what it says now. Nothing if none is open.
     pub fn refresh(&self, patience: Duration) {
         let mut stage = self.shared.stage();

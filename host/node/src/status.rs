@@ -16,6 +16,7 @@ use holdover_ports::{Clock, Gateway};
 use serde::Serialize;
 
 use crate::events::{Entry, Failure, Journal};
+use crate::running::Runs;
 use crate::session::Sessions;
 
 /// The policy this node runs, for the status page.
@@ -108,7 +109,7 @@ pub struct ExportReport {
     pub pending: bool,
     /// Since when something is to be published and is not.
     pub pending_since_unix_ms: Option<UnixMs>,
-    /// When what is pending is tried again.
+    /// When what is not in the storage is tried again.
     pub next_try_unix_ms: Option<UnixMs>,
 }
 
@@ -180,6 +181,18 @@ impl Status {
         sheet.standing = Some(standing);
     }
 
+    /// An episode was lost that the gateway had said yes to: no configuration is taken for the one that is served until the next is
+    /// applied.
+    pub(crate) fn doubts(&self, runs: Runs) {
+        if let Some((serving, _)) = &mut self.sheet().serving {
+            serving.sameness = String::new();
+            match runs {
+                Runs::This(digest) => serving.digest = digest,
+                Runs::Nothing | Runs::Perhaps(_) => {}
+            }
+        }
+    }
+
     pub(crate) fn wakes_after(&self, pause: Option<Duration>) {
         self.sheet().wake_at = pause.map(|pause| self.clock.now().plus(pause));
     }
@@ -191,7 +204,7 @@ impl Status {
         // An episode that did not look at the storage takes nothing back.
         let before = sheet.export.take();
         let published = published.or_else(|| before.as_ref().and_then(|before| before.published.clone()));
-        let next_try = outcome.wake_after.filter(|_| outcome.pending).map(|after| self.clock.now().plus(after));
+        let next_try = outcome.wake_after.filter(|_| outcome.pending || outcome.held.is_some()).map(|after| self.clock.now().plus(after));
         let now = self.clock.now();
         let since = before.as_ref().and_then(|before| before.pending_since_unix_ms).unwrap_or(now);
         sheet.export = Some(ExportReport {

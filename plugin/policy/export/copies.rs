@@ -12,8 +12,8 @@ use crate::policy::candidate::read_body;
 use crate::policy::capabilities::{PutNew, StorageFailure, StorageFailureKind, StorageId, Swap};
 use crate::policy::events::{Event, Name};
 use crate::policy::{Exporting, Facts};
-use crate::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
-use crate::snapshot::{self, Trust, keys};
+use crate::snapshot::head::{Entry, HEAD_BYTES_MAX, Head, View};
+use crate::snapshot::{self, FILE_BYTES_MAX, Trust, keys};
 
 /// When to copy next; `None`: every storage is up to date.
 pub(super) fn until_copy<C: Exporting>(caps: &C, state: &State) -> Option<Duration> {
@@ -82,31 +82,47 @@ fn is_newer(theirs: &Head, head: &Head) -> bool {
     theirs.nonce == head.nonce || rank(theirs) > rank(head)
 }
 
-/// What a node could be led to by the head, and is not known to be there.
+/// What a node could be led to by the head, and is not known to be there: a head of theirs lists more than was ever copied.
 fn wanted<'a>(head: &'a Head, theirs: Option<&Head>) -> Vec<&'a Entry> {
     let mut wanted = Vec::new();
     for (version, view) in &head.views {
-        let known = theirs.and_then(|theirs| theirs.view(version));
-        let newest = view.history.first().map(Entry::position);
-        for position in [newest, view.good, view.candidate, view.pinned].into_iter().flatten() {
-            let is_there = known.is_some_and(|known| known.entry(position).is_some());
-            let entry = view.entry(position).filter(|entry| !is_there && !wanted.contains(entry));
-            wanted.extend(entry);
+        let known: Vec<Position> = theirs.and_then(|theirs| theirs.view(version)).map(pointed_to).unwrap_or_default();
+        for position in pointed_to(view).into_iter().filter(|position| !known.contains(position)) {
+            wanted.extend(view.entry(position).filter(|entry| !wanted.contains(entry)));
         }
     }
     wanted
 }
 
+fn pointed_to(view: &View) -> Vec<Position> {
+    let newest = view.history.first().map(Entry::position);
+    [newest, view.good, view.candidate, view.pinned].into_iter().flatten().collect()
+}
+
 async fn body<C: Exporting>(caps: &C, storage: StorageId, entry: &Entry) -> Result<(), String> {
+    let existed = match caps.put_new(storage, &entry.key, of_the_first(caps, entry).await?).await {
+        Ok(PutNew::Created) | Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, .. }) => false,
+        Ok(PutNew::Exists) => true,
+        Err(failure) => return Err(failure.detail),
+    };
+    let copied = caps.get(storage, &entry.key, FILE_BYTES_MAX).await.map_err(|failure| failure.detail)?;
+    match is_the_one(&read_body(&copied.object).await?, entry) {
+        // An earlier copy arrived torn.
+        Err(torn) if existed && copied.etag.is_some() => {
+            match caps.swap(storage, &entry.key, copied.etag.as_ref(), of_the_first(caps, entry).await?).await {
+                Ok(Swap::Swapped) => Err(format!("{torn}; it is written once more")),
+                Ok(Swap::Stale) => Err(torn),
+                Err(failure) => Err(failure.detail),
+            }
+        }
+        whole => whole,
+    }
+}
+
+async fn of_the_first<C: Exporting>(caps: &C, entry: &Entry) -> Result<Vec<u8>, String> {
     let fetched = caps.get(FIRST, &entry.key, entry.file_bytes).await.map_err(|failure| failure.detail)?;
     let file = read_body(&fetched.object).await?;
-    is_the_one(&file, entry)?;
-    match caps.put_new(storage, &entry.key, file).await {
-        Ok(PutNew::Created | PutNew::Exists) | Err(StorageFailure { kind: StorageFailureKind::UnknownOutcome, .. }) => {}
-        Err(failure) => return Err(failure.detail),
-    }
-    let copied = caps.get(storage, &entry.key, entry.file_bytes).await.map_err(|failure| failure.detail)?;
-    is_the_one(&read_body(&copied.object).await?, entry)
+    is_the_one(&file, entry).map(|()| file)
 }
 
 fn is_the_one(file: &[u8], entry: &Entry) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! The head as an exporter reads and moves it: a compare and swap whose lost answer is looked for in the head itself (export-08).
 
 use super::sealing;
-use crate::model::UnixMs;
+use crate::model::{Cluster, UnixMs};
 use crate::mutants::{Mutant, active};
 use crate::policy::candidate::read_body;
 use crate::policy::capabilities::{Etag, StorageFailure, StorageFailureKind, StorageId, Swap};
@@ -29,12 +29,17 @@ pub(super) async fn locate<C: Exporting>(caps: &C, facts: &Facts, storage: Stora
     let head = Head::read(&bytes, &facts.settings.trusted)
         .map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
     if head.cluster != facts.settings.cluster {
-        return Err(format!(
-            "the storage holds cluster '{}', and holdover_cluster is '{}': give each cluster a prefix of its own in cluster_fallback_config_storage",
-            head.cluster, facts.settings.cluster
-        ));
+        return Err(of_another_cluster(&head.cluster, facts));
     }
     Ok(Located { head: Some(head), etag: fetched.etag })
+}
+
+/// A sentence for what stands in the storage and is somebody else's.
+pub(super) fn of_another_cluster(found: &Cluster, facts: &Facts) -> String {
+    format!(
+        "the storage holds cluster '{found}', and holdover_cluster is '{}': give each cluster a prefix of its own in cluster_fallback_config_storage",
+        facts.settings.cluster
+    )
 }
 
 /// Why the head was not moved.

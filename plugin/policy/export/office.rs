@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::located::{Located, NotMoved, locate, move_head};
 use super::state::{Copies, Seen, State, Tenure, left};
-use super::{FIRST, soak};
+use super::{FIRST, located, soak};
 use crate::model::{Digest, Epoch, Lineage};
 use crate::mutants::{Mutant, active};
 use crate::policy::backoff::millis;
@@ -67,16 +67,20 @@ pub(super) async fn is_fresh<C: Exporting>(caps: &C, facts: &Facts, state: &mut 
     if facts.settings.single_exporter || active(Mutant::PublishesWithoutRenewal) {
         return Ok(());
     }
-    let age_max = facts.settings.lease_expire / 2;
-    match &state.tenure {
-        Some(tenure) if !left(tenure.renewed_ms.saturating_add(millis(age_max)), caps.monotonic()).is_zero() => Ok(()),
-        Some(_) => match renew(caps, facts, state).await {
-            Ok(()) => Ok(()),
-            Err(Sought::InOffice) => Ok(()),
-            Err(Sought::StandsBy(sentence) | Sought::Unknown(sentence)) => Err(sentence),
-        },
-        None => Err("this exporter is not in office".into()),
+    if is_recent(caps, facts, state) {
+        return Ok(());
     }
+    match renew(caps, facts, state).await {
+        // It counts from when it was begun: an answer may have come late.
+        Ok(()) | Err(Sought::InOffice) if is_recent(caps, facts, state) => Ok(()),
+        Ok(()) | Err(Sought::InOffice) => Err("the lease could not be renewed in time".into()),
+        Err(Sought::StandsBy(sentence) | Sought::Unknown(sentence)) => Err(sentence),
+    }
+}
+
+fn is_recent<C: Exporting>(caps: &C, facts: &Facts, state: &State) -> bool {
+    let age_max = millis(facts.settings.lease_expire / 2);
+    state.tenure.as_ref().is_some_and(|tenure| !left(tenure.renewed_ms.saturating_add(age_max), caps.monotonic()).is_zero())
 }
 
 /// Gives the lease back, so that another may take it at once. That it could not is no harm: it expires.
@@ -127,8 +131,8 @@ async fn alone<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Resu
     }
     let Located { head, .. } = locate(caps, facts, FIRST).await.map_err(Sought::Unknown)?;
     let latest = head.map(|head| head.epoch).unwrap_or_default();
-    match &mut state.tenure {
-        Some(tenure) if tenure.epoch >= latest => tenure.process = facts.process,
+    match &state.tenure {
+        Some(tenure) if tenure.epoch >= latest => state.taken_up(),
         Some(_) | None => enter(caps, facts, state, latest.next(), caps.monotonic()),
     }
     Ok(())
@@ -143,7 +147,6 @@ async fn resume<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_su
     let taken_up = match still_ours {
         None => active(Mutant::ResumesAnyTenure),
         Some(mut lease) => {
-            lease.process = facts.process;
             lease.holder = facts.settings.node.clone();
             matches!(renewed(caps, lease, etag).await?, Swap::Swapped)
         }
@@ -155,7 +158,8 @@ async fn resume<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_su
     caps.emit(
         Event::info(Name::OfficeTaken, "This exporter takes up the office that it held before it ended.").with("epoch", earlier.epoch.0),
     );
-    state.tenure = Some(Tenure { process: facts.process, renewed_ms: millis(began), ..earlier });
+    state.taken_up();
+    state.tenure = Some(Tenure { renewed_ms: millis(began), ..earlier });
     Ok(())
 }
 
@@ -204,7 +208,7 @@ async fn renew<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Resu
             lineage(caps, facts).await.map_err(Sought::Unknown)?,
             tenure.epoch,
             facts.settings.node.clone(),
-            facts.process,
+            tenure.process,
         ),
     };
     match renewed(caps, lease, etag).await? {
@@ -247,6 +251,7 @@ async fn take<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succ
 }
 
 fn enter<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, epoch: Epoch, began: Duration) {
+    state.taken_up();
     state.lease = None;
     state.published = None;
     state.resumed = false;
@@ -329,10 +334,7 @@ async fn read<C: Exporting>(caps: &C, facts: &Facts) -> Result<Read, String> {
     let lease =
         Lease::read(&file, &facts.settings.trusted).map_err(|refusal| format!("the lease in the storage is not believed: {refusal}"))?;
     if lease.cluster != facts.settings.cluster {
-        return Err(format!(
-            "the lease in the storage is of cluster '{}', and holdover_cluster is '{}'",
-            lease.cluster, facts.settings.cluster
-        ));
+        return Err(located::of_another_cluster(&lease.cluster, facts));
     }
     Ok(Read { lease: Some(lease), etag: fetched.etag, file: Some(Digest::of(&file)) })
 }

@@ -89,13 +89,14 @@ async fn settle<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, orders
     let waits = |restore: &&Restore| orders.freeze.is_some() && restore.number > before.orders;
     let first_waiting = orders.restores.iter().filter(waits).map(|restore| restore.number).min();
     head.orders = first_waiting.map_or(orders.number, |number| number.saturating_sub(1).max(before.orders));
-    // A restore that waits for the end of a freeze comes with a higher number.
-    state.obeyed = orders.number;
     if head == before {
+        // A restore that waits for the end of a freeze comes with a higher number.
+        state.obeyed = orders.number;
         return Ok(());
     }
     match move_head(caps, facts, head, etag).await {
         Ok(()) => {
+            state.obeyed = orders.number;
             state.copies.get_or_insert_default().due_ms = 0;
             let audit = orders.audit.first();
             let what = audit.map_or("they changed".to_owned(), |audit| format!("{} ({})", audit.what, audit.act.by));

@@ -123,13 +123,14 @@ async fn round<C: Exporting>(
         soak::take_over(caps, facts, state, &head);
         return Err(already(caps, facts, state, head, etag, position).await.into());
     }
-    if let Some(orders) = wanted.orders {
-        guarded(caps, facts, &head, wanted.version, orders, &valid)?;
-    }
     let position = place(&head, epoch, taken);
-    let sameness = valid.proof().sameness().to_owned();
+    let (sameness, counts) = (valid.proof().sameness().to_owned(), valid.proof().counts().clone());
     let sealed = sealing::sealed(caps, facts, wanted.version, state.captured_at, head.lineage, position, valid).await;
     let Sealed { snapshot, entry } = sealed.map_err(Published::NotThisTime)?;
+    if let Some(orders) = wanted.orders {
+        let after = Counted { counts: &counts, bytes: Some(entry.file_bytes) };
+        guarded(caps, facts, &head, wanted.version, orders, &after, &sameness)?;
+    }
     if !active(Mutant::MovesTheHeadFirst) {
         upload(caps, snapshot, &entry).await?;
     }
@@ -181,28 +182,31 @@ async fn validated<C: Exporting>(caps: &C, facts: &Facts, config: &C::Config) ->
     Ok(valid)
 }
 
-/// How much went away or came since the newest generation (export-03). Of an encrypted history nothing is known to compare with.
+/// How much went away or came since the newest generation (export-03). Of an encrypted one only the size is known.
 fn guarded<C: Exporting>(
     caps: &C,
     facts: &Facts,
     head: &Head,
     version: &GatewayVersion,
     orders: Option<&Orders>,
-    valid: &ValidConfig,
+    after: &Counted<'_>,
+    sameness: &str,
 ) -> Result<(), Published> {
     let Some(newest) = head.newest(version) else { return Ok(()) };
-    let Some(shown) = &newest.shown else {
-        let sentence = "The newest generation is encrypted and shows no counts: the guards compared nothing.";
-        caps.emit(Event::warning(Name::ExportWarning, sentence).with("reason", "guard-blind"));
-        return Ok(());
+    let counts = match &newest.shown {
+        Some(shown) => &shown.counts,
+        None => {
+            let sentence = "The newest generation is encrypted and shows no counts: the guards compared its size only.";
+            caps.emit(Event::warning(Name::ExportWarning, sentence).with("reason", "guard-blind"));
+            after.counts
+        }
     };
-    let before = Counted { counts: &shown.counts, bytes: shown.plain_bytes };
-    let after = Counted { counts: valid.proof().counts(), bytes: Some(valid.proof().bytes_len()) };
-    let objections = guard::judge(&before, &after, &facts.settings.guard);
+    let before = Counted { counts, bytes: Some(newest.file_bytes) };
+    let objections = guard::judge(&before, after, &facts.settings.guard);
     if objections.is_empty() || active(Mutant::NoGuards) {
         return Ok(());
     }
-    let asked = Guarded { base: Some(newest.position()), sameness: valid.proof().sameness().to_owned() };
+    let asked = Guarded { base: Some(newest.position()), sameness: sameness.to_owned() };
     let objection = guard::sentence(&objections);
     if ordered::is_approved(caps, orders, version, &asked) {
         caps.emit(Event::warning(Name::ExportApproved, format!("An operator approved the export although {objection}.")));

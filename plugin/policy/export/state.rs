@@ -16,6 +16,8 @@ pub struct State {
     format: u16,
     process: u64,
     pub tenure: Option<Tenure>,
+    /// It is an earlier process's, and still to be found in the lease.
+    to_resume: bool,
     /// The lease as it was last seen in another's hands.
     pub lease: Option<Seen>,
     pub probed: Option<Probed>,
@@ -51,7 +53,7 @@ pub struct State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenure {
     pub epoch: Epoch,
-    /// The process that the lease names.
+    /// The process that took it, as the lease names it; one that takes it up again leaves that name.
     pub process: u64,
     /// When the last renewal that held was begun.
     pub renewed_ms: u64,
@@ -113,35 +115,49 @@ pub struct Copies {
 
 impl State {
     /// Of what an earlier process left behind, only its tenure and what was pending in it outlive it: they may be taken up again.
-    pub fn read(bytes: &[u8], process: u64) -> Self {
+    /// `session` delivered what is pending; sessions are numbered on from it.
+    pub fn read(bytes: &[u8], process: u64, session: u64) -> Self {
         let read: Option<Self> = serde_json::from_slice(bytes).ok().filter(|state: &Self| state.format == FORMAT);
         match read {
             Some(state) if state.process == process => state,
-            Some(earlier) => Self {
-                tenure: earlier.tenure.map(|tenure| Tenure {
-                    renewed_ms: 0,
-                    retry_ms: 0,
-                    after_session: Some(0),
-                    raised: false,
-                    refreshed: true,
-                    ..tenure
-                }),
-                captured_at: earlier.captured_at,
-                resumed: true,
-                orders: earlier.orders,
-                ..Self::beginning(process)
-            },
+            Some(earlier) => earlier.outlived(process, session),
             None => Self::beginning(process),
         }
+    }
+
+    fn outlived(self, process: u64, session: u64) -> Self {
+        let before = self.tenure.as_ref().and_then(|tenure| tenure.after_session);
+        let taken_up =
+            |tenure| Tenure { renewed_ms: 0, retry_ms: 0, after_session: Some(session), raised: false, refreshed: false, ..tenure };
+        Self {
+            // What came before the office is not to be published by whoever takes it up again either.
+            resumed: self.resumed || before.is_some_and(|before| session > before),
+            to_resume: self.tenure.is_some(),
+            tenure: self.tenure.map(taken_up),
+            captured_at: self.captured_at,
+            orders: self.orders,
+            ..Self::beginning(process)
+        }
+    }
+
+    /// The lease still names the tenure of the process before this one.
+    pub fn taken_up(&mut self) {
+        self.to_resume = false;
     }
 
     fn beginning(process: u64) -> Self {
         Self { format: FORMAT, process, ..Self::default() }
     }
 
+    /// Whether the newest delivery came from a session that opened after the office was taken (export-01).
+    pub fn came_in_office(&self) -> bool {
+        let before = self.tenure.as_ref().and_then(|tenure| tenure.after_session);
+        before.is_some_and(|before| self.session > before)
+    }
+
     /// Whether a tenure is there that this process has not yet taken up.
     pub fn is_to_resume(&self) -> bool {
-        self.tenure.as_ref().is_some_and(|tenure| tenure.process != self.process)
+        self.to_resume && self.tenure.is_some()
     }
 
     /// The control plane delivered: a fresh try, whatever the last one came to.

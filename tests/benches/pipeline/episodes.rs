@@ -14,12 +14,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdover_component::{Runtime, RuntimeOptions};
 use holdover_plugin::config::{self, Format, Strictness};
-use holdover_plugin::policy::{ExportOutcome, Facts, Origin, Outcome, Settings, Standing, boot, export};
+use holdover_plugin::policy::{Origin, Outcome, Settings, Standing, boot, export};
 use holdover_ports::{Config, Exporter, Importer};
 use holdover_tests::virtual_world::World;
 
 use crate::measure::{Cost, Stopwatch, median, ms};
 use crate::native::{HeldConfig, Native};
+use crate::office::{self, assert_published};
 use crate::{aim, document};
 
 const RATIO_MAX: f64 = 1.7;
@@ -86,19 +87,22 @@ async fn compare(document: &Bytes, rounds: usize, compiled_dir: &Path) -> (Compa
 
 async fn native_export(document: &Bytes) -> Cost {
     let caps = Native(World::new(1).exporter_ports());
-    let (config, facts) = (HeldConfig(Config::delivered(document.clone())), facts());
+    let state = office::taken(&caps, &settings()).await;
+    let (config, facts) = (HeldConfig(Config::delivered(document.clone())), office::connected(settings()));
     let watch = Stopwatch::start();
-    let outcome = export::received(&caps, &facts, &[], &config).await;
+    let outcome = export::received(&caps, &facts, &state, &config).await;
     let cost = watch.stop();
     assert_published(&outcome);
     cost
 }
 
 async fn component_export(runtime: &Runtime, document: &Bytes) -> Cost {
-    let exporter: Arc<dyn Exporter> = runtime.exporter(World::new(1).exporter_ports()).unwrap();
-    let (config, facts) = (Config::delivered(document.clone()), facts());
+    let world = World::new(1);
+    let exporter: Arc<dyn Exporter> = runtime.exporter(world.exporter_ports()).unwrap();
+    let state = office::taken(&Native(world.exporter_ports()), &settings()).await;
+    let (config, facts) = (Config::delivered(document.clone()), office::connected(settings()));
     let watch = Stopwatch::start();
-    let outcome = exporter.received(config, facts, Vec::new()).await;
+    let outcome = exporter.received(config, facts, state).await;
     let cost = watch.stop();
     assert_published(&outcome.unwrap());
     cost
@@ -106,7 +110,7 @@ async fn component_export(runtime: &Runtime, document: &Bytes) -> Cost {
 
 async fn native_boot(published: &Published) -> Cost {
     let caps = Native(outage(published).importer_ports());
-    let facts = facts();
+    let facts = office::facts(settings());
     let watch = Stopwatch::start();
     let outcome = boot::boot(&caps, &facts).await;
     let cost = watch.stop();
@@ -116,7 +120,7 @@ async fn native_boot(published: &Published) -> Cost {
 
 async fn component_boot(runtime: &Runtime, published: &Published) -> Cost {
     let importer: Arc<dyn Importer> = runtime.importer(outage(published).importer_ports()).unwrap();
-    let facts = facts();
+    let facts = office::facts(settings());
     let watch = Stopwatch::start();
     let outcome = importer.boot(facts, Vec::new()).await;
     let cost = watch.stop();
@@ -127,8 +131,7 @@ async fn component_boot(runtime: &Runtime, published: &Published) -> Cost {
 /// What an exporter leaves in a storage that was empty.
 async fn publish(document: &Bytes) -> Published {
     let world = World::new(1);
-    let config = HeldConfig(Config::delivered(document.clone()));
-    assert_published(&export::received(&Native(world.exporter_ports()), &facts(), &[], &config).await);
+    office::publish(&Native(world.exporter_ports()), &settings(), document).await;
     let storage = world.storage();
     storage.keys().into_iter().map(|key| (key.clone(), storage.object(&key).unwrap())).collect()
 }
@@ -142,18 +145,12 @@ fn outage(published: &Published) -> World {
     world
 }
 
-fn assert_published(outcome: &ExportOutcome) {
-    assert!(outcome.published.is_some() && outcome.held.is_none(), "nothing was published: {outcome:?}");
-}
-
 fn assert_serving(outcome: &Outcome) {
     assert!(matches!(&outcome.standing, Standing::Serving(serving) if serving.origin == Origin::Storage), "{:?}", outcome.standing);
 }
 
-fn facts() -> Facts {
-    let settings =
-        Settings { storages: vec!["virtual-0".into()], ..Settings::new("bench".parse().unwrap(), "3.9.1".parse().unwrap(), Format::Kong) };
-    Facts { settings, serving: None, connected: false, stopping: false, process: 1, session: 0 }
+fn settings() -> Settings {
+    Settings { storages: vec!["virtual-0".into()], ..Settings::new("bench".parse().unwrap(), "3.9.1".parse().unwrap(), Format::Kong) }
 }
 
 impl Compared {

@@ -8,14 +8,14 @@ use std::path::Path;
 use bytes::Bytes;
 use holdover_component::{Runtime, RuntimeOptions};
 use holdover_keys::{Identity, KeyRing};
-use holdover_plugin::policy::{Facts, Origin, Standing, export};
-use holdover_ports::{Config, StorageFailureKind};
+use holdover_plugin::policy::{Origin, Standing};
+use holdover_ports::StorageFailureKind;
 use holdover_tests::virtual_world::keys::{ring, signing_key};
 use holdover_tests::virtual_world::{Act, World};
 
-use crate::document;
 use crate::measure::{Cost, Stopwatch, median, ms};
-use crate::native::{HeldConfig, Native};
+use crate::native::Native;
+use crate::{document, office};
 
 /// What it takes to seal and to open in one way.
 struct Way {
@@ -91,7 +91,7 @@ async fn measure(runtime: &Runtime, way: &Way, document: &Bytes, rounds: usize) 
 
 async fn boot(runtime: &Runtime, world: &World, origin: Origin) -> Cost {
     let importer = runtime.importer(world.importer_ports()).unwrap();
-    let facts = Facts { settings: world.settings(), serving: None, connected: false, stopping: false, process: 1, session: 0 };
+    let facts = office::facts(world.settings());
     let watch = Stopwatch::start();
     let outcome = importer.boot(facts, Vec::new()).await;
     let cost = watch.stop();
@@ -103,10 +103,7 @@ async fn boot(runtime: &Runtime, world: &World, origin: Origin) -> Cost {
 async fn publish(way: &Way, document: &Bytes) -> Vec<(String, Bytes)> {
     let world = World::new(1);
     world.keys.has(way.exporter.clone());
-    let facts = Facts { settings: world.settings(), serving: None, connected: true, stopping: false, process: 1, session: 0 };
-    let config = HeldConfig(Config::delivered(document.clone()));
-    let outcome = export::received(&Native(world.exporter_ports()), &facts, &[], &config).await;
-    assert!(outcome.published.is_some(), "nothing was published: {outcome:?}");
+    office::publish(&Native(world.exporter_ports()), &world.settings(), document).await;
     let storage = world.storage();
     storage.keys().into_iter().map(|key| (key.clone(), storage.object(&key).unwrap())).collect()
 }

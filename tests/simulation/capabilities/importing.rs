@@ -9,7 +9,6 @@ use super::super::documents::{self, Nature};
 use super::super::executor::Answer;
 use super::super::faults::Fault;
 use super::super::session::{Attempted, Session, Stage};
-use super::super::storage::Bytes;
 use super::super::{control_plane, disk, invariants};
 use super::held::{Config, Object, Provenance, Source};
 use super::{Caps, ImporterRole, Role};
@@ -70,12 +69,7 @@ impl Cache for Caps<ImporterRole> {
         };
         self.trap(|| self.node.situation());
         invariants::cache_is_written(&self.world, &self.node, slot, &file);
-        let file: Bytes = file.into();
-        self.keep(disk::name(slot), file.clone()).await?;
-        if slot == Slot::Marks {
-            invariants::marks_are_on_disk(&self.world, &self.node, &file);
-        }
-        Ok(())
+        self.keep(disk::name(slot), file.into()).await
     }
 
     async fn set_aside(&self, slot: Slot, _reason: &str) -> Result<(), String> {
@@ -120,15 +114,19 @@ impl Gateway for Caps<ImporterRole> {
         let nature = documents::by_digest(config.digest).map_or(Nature::Healthy, |document| document.nature);
         let (node, digest, source, process) = (self.node.clone(), config.digest, config.source.clone(), self.node.process());
         let out = self.world.chance(|chance| chance.duration(Duration::from_millis(1), Duration::from_millis(80)));
+        self.node.gateway.borrow_mut().asked += 1;
+        let nth = self.node.gateway.borrow().asked;
         self.ask(hazard, out, Duration::from_micros(200), move |world| {
+            if node.process() != process || node.gateway.borrow().carried_out > nth {
+                return Err(NotApplied::Failed("another one came after it".into()));
+            }
+            node.gateway.borrow_mut().carried_out = nth;
             let accepted = match (fails, nature) {
                 (true, _) => Err(NotApplied::Failed("it cannot be reached".into())),
                 (false, Nature::Rejected) => Err(NotApplied::Rejected("it does not like it".into())),
                 (false, Nature::Healthy | Nature::Breaks) => Ok(()),
             };
-            if node.process() == process {
-                invariants::handed_to_the_gateway(world, &node, digest, &source, accepted.is_ok());
-            }
+            invariants::handed_to_the_gateway(world, &node, digest, &source, accepted.is_ok());
             if accepted.is_ok() && nature == Nature::Breaks {
                 break_later(world, &node);
             }

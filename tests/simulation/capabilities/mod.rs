@@ -28,6 +28,7 @@ use super::node::Node;
 use super::situation;
 use super::storage::Bytes;
 use super::world::World;
+use super::{disk, invariants};
 
 /// Whose capabilities they are.
 pub trait Role: 'static {
@@ -100,6 +101,9 @@ impl<R: Role> Caps<R> {
         self.ask(hazard, self.world.latency(), Duration::from_micros(100), move |world| {
             if node.disk.write(name, nth, bytes.clone()) {
                 world.note(node.actor(), "keeps", fold_bytes(0, name.as_bytes()), || format!("{name}, {} bytes", bytes.len()));
+                if name == disk::name(asked::Slot::Marks) {
+                    invariants::marks_are_on_disk(world, &node, &bytes);
+                }
             }
         })
         .await;

@@ -64,7 +64,7 @@ fn deliveries(world: &World, node: &Node, digest: Digest, accepted: bool) {
     let persistent = memory.repeated.as_ref().is_some_and(|repeated| {
         repeated.said.document().digest == digest && repeated.times >= 3 && world.now() - repeated.since >= Duration::from_secs(600)
     });
-    let released = memory.approved_rejoin || persistent;
+    let released = model.nodes[node.index].approved_rejoin || persistent;
     holds(
         world,
         "boot_14_an_empty_configuration_of_a_returning_control_plane_replaces_nothing",

@@ -47,7 +47,10 @@ pub fn moved(world: &Rc<World>, storage: StorageId, body: &Bytes, writer: &Write
         model.head_at = world.now();
         let listed: Vec<Position> =
             model.heads[0].iter().flat_map(|head| head.views.values()).flat_map(|view| &view.history).map(Entry::position).collect();
-        model.published.extend(listed);
+        let now = world.now();
+        listed.into_iter().for_each(|position| {
+            model.published.entry(position).or_insert(now);
+        });
     }
 }
 
@@ -224,10 +227,8 @@ fn good(world: &World, known: Option<&View>, view: &View, version: &GatewayVersi
     let Some(position) = view.good else { return };
     let model = world.model.borrow();
     let ordered = model.orders.iter().any(|orders| !orders.restores.is_empty());
-    let sealed_at = view.entry(position).map(|entry| entry.sealed_at).unwrap_or_default();
-    // A new leader reckons what is left of a soak by the clocks on the wall: where one jumped, nothing is promised of its length.
-    let on_time = world.nodes.iter().all(|node| node.clock_off.get() == 0);
-    let soaked = world.unix_ms().since(sealed_at) >= world.plan.soak || !on_time;
+    let published = model.published.get(&position).copied().unwrap_or_else(|| world.now());
+    let soaked = world.now() - published >= world.plan.soak;
     holds(world, "export_10_a_candidate_is_good_only_after_its_soak", soaked || ordered, detail);
     let settings = world.nodes[writer.node].settings.borrow();
     let memory = world.nodes[writer.node].memory.borrow();

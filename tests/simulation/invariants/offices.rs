@@ -39,10 +39,6 @@ pub fn leased(world: &World, body: &Bytes, writer: &Writer) {
         holds(world, "export_06_one_tenure_has_one_holder", !again || is_lawless(world, 0), detail);
     }
     if !lease.released {
-        if !model.offices.contains_key(&(writer.node, lease.epoch)) {
-            // What was seen in an earlier tenure is not remembered in this one.
-            node.memory.borrow_mut().saw_ill = None;
-        }
         model.offices.entry((writer.node, lease.epoch)).or_insert(now);
         node.memory.borrow_mut().lease_at = Some(now);
     }
@@ -51,7 +47,7 @@ pub fn leased(world: &World, body: &Bytes, writer: &Writer) {
 
 /// An exporting episode came to its end.
 pub fn export_ended(world: &World, node: &Node, outcome: &ExportOutcome) {
-    let listed = outcome.published.is_none_or(|position| world.model.borrow().published.contains(&position));
+    let listed = outcome.published.is_none_or(|position| world.model.borrow().published.contains_key(&position));
     holds(world, "export_08_what_is_called_published_was_published", listed, || {
         format!("node-{} says {:?}", node.index, outcome.published)
     });

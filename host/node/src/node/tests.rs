@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use holdover_plugin::config::Format;
 use holdover_plugin::policy::{ExportOutcome, Office, Origin, Serving, Standing};
-use holdover_ports::{ControlPlane, EpisodeLost, GatewayStatus, NotApplied};
+use holdover_ports::{ControlPlane, EpisodeLost, Gateway, GatewayStatus, NotApplied};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
@@ -140,6 +140,18 @@ async fn what_is_pending_is_on_disk_before_the_policy_sees_it_and_until_it_lets_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_episode_that_the_gateway_had_said_yes_to_leaves_no_configuration_for_served() {
+    let story = Story::new([Dialled::Connects(s(0), vec![(s(0), Ok(config("one"))), (s(60), Ok(config("two")))])]);
+    story.policy.meets([Fate::Ends, Fate::LostAfterApply]);
+    let node = story.node().await;
+    let status = node.status();
+    let running = tokio::spawn(node.run(std::future::pending()));
+    eventually(|| story.policy.calls().len() == 2).await;
+    assert_eq!(status.serving().map(|serving| (serving.digest, serving.sameness)), Some((config("two").digest(), String::new())));
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_exporter_that_asks_for_it_is_delivered_to_by_a_session_of_its_own_time() {
     let session = |text: &'static str| Dialled::Connects(s(1), vec![(s(0), Ok(config(text)))]);
     let story = Story::new([session("one"), session("two")]);
@@ -234,12 +246,15 @@ enum Fate {
     /// Ends well, and asks for a new session.
     Refreshes,
     Lost,
+    /// Lost, and the gateway had taken the delivery.
+    LostAfterApply,
     Panics,
     Hangs,
 }
 
 struct Story {
     folder: tempfile::TempDir,
+    gateway: Arc<RunningGateway>,
     sessions: Arc<Sessions>,
     policy: Arc<Policy>,
     journal: Arc<Journal>,
@@ -247,6 +262,7 @@ struct Story {
 
 struct Policy {
     sessions: Arc<Sessions>,
+    gateway: Arc<RunningGateway>,
     boot_waits: Mutex<Duration>,
     wakes_after: Mutex<Option<Duration>>,
     fates: Mutex<VecDeque<Fate>>,
@@ -266,12 +282,13 @@ impl Story {
     fn new(turns: impl IntoIterator<Item = Dialled>) -> Self {
         let sessions = Arc::new(Sessions::new(Timetable::new(turns)));
         let journal = Arc::new(Journal::new(Arc::new(SystemClock::starting_here())));
-        Self { folder: tempfile::tempdir().unwrap(), policy: Policy::new(sessions.clone()), sessions, journal }
+        let gateway = Arc::new(RunningGateway::new(Arc::new(SilentGateway)));
+        Self { folder: tempfile::tempdir().unwrap(), policy: Policy::new(sessions.clone(), gateway.clone()), gateway, sessions, journal }
     }
 
     fn next_process(&mut self, turns: impl IntoIterator<Item = Dialled>) {
         self.sessions = Arc::new(Sessions::new(Timetable::new(turns)));
-        self.policy = Policy::new(self.sessions.clone());
+        self.policy = Policy::new(self.sessions.clone(), self.gateway.clone());
     }
 
     fn parts(&self) -> NodeParts {
@@ -282,7 +299,7 @@ impl Story {
             janitor: None,
             pending: cache.clone(),
             sessions: self.sessions.clone(),
-            gateway: Arc::new(SilentGateway),
+            gateway: self.gateway.clone(),
             cache,
             settings: settings(),
             journal: self.journal.clone(),
@@ -303,9 +320,10 @@ impl Story {
 }
 
 impl Policy {
-    fn new(sessions: Arc<Sessions>) -> Arc<Self> {
+    fn new(sessions: Arc<Sessions>, gateway: Arc<RunningGateway>) -> Arc<Self> {
         Arc::new(Self {
             sessions,
+            gateway,
             boot_waits: Mutex::new(s(10)),
             wakes_after: Mutex::default(),
             fates: Mutex::default(),
@@ -364,6 +382,9 @@ impl Importer for Policy {
     }
 
     async fn received(&self, config: Config, _: Facts, state: Vec<u8>) -> Result<Outcome, EpisodeLost> {
+        if self.fates.lock().unwrap().front() == Some(&Fate::LostAfterApply) {
+            self.gateway.apply(&config).await.unwrap();
+        }
         self.begin(format!("received {}", text(&config)), state).await?;
         self.outcome(Standing::Serving(serving(&config)))
     }
@@ -432,14 +453,14 @@ impl Gateway for SilentGateway {
 async fn meet(fate: Fate) -> Result<(), EpisodeLost> {
     match fate {
         Fate::Ends | Fate::Pending | Fate::Refreshes => Ok(()),
-        Fate::Lost => Err(EpisodeLost { episode: "received", reason: "unreachable executed".into() }),
+        Fate::Lost | Fate::LostAfterApply => Err(EpisodeLost { episode: "received", reason: "unreachable executed".into() }),
         Fate::Panics => panic!("a defect in the host"),
         Fate::Hangs => std::future::pending().await,
     }
 }
 
 fn serving(config: &Config) -> Serving {
-    Serving { digest: config.digest(), sameness: String::new(), origin: Origin::ControlPlane, position: None }
+    Serving { digest: config.digest(), sameness: text(config), origin: Origin::ControlPlane, position: None }
 }
 
 fn text(config: &Config) -> String {

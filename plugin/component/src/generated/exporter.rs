@@ -1102,7 +1102,7 @@ pub mod exports {
                 }
                 #[derive(Clone)]
                 pub enum Office {
-                    /// It has not tried yet, or has no control plane.
+                    /// It has not tried yet, has no control plane, or cannot find out.
                     None,
                     /// The epoch.
                     Leader(u64),

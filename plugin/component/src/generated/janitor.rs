@@ -52,7 +52,6 @@ pub mod holdover {
             }
             #[derive(Clone)]
             pub struct Listing {
-                /// In the order of their keys.
                 pub objects: _rt::Vec<Listed>,
                 /// Whether another page follows.
                 pub more: bool,
@@ -69,7 +68,8 @@ pub mod holdover {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// One page of the objects whose keys begin with `prefix`, after `after` if that is given.
+            /// One page of the objects whose keys begin with `prefix`, after `after`, the last key of the page before. The order is the
+            /// storage's own; it keeps to it from page to page.
             #[allow(async_fn_in_trait)]
             pub async fn list(
                 storage: u32,

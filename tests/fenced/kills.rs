@@ -205,14 +205,15 @@ fn owed(exporter: &Exporter) -> anyhow::Result<Option<u64>> {
     let cache = exporter.cache();
     let Some(state) = whole::state(&cache.join("exporter.state"))? else { return Ok(None) };
     let Ok(pending) = fs::read(cache.join("pending.config")) else { return Ok(None) };
-    let (config, digest) = pending.split_at_checked(pending.len().wrapping_sub(32)).context("what is pending is torn")?;
-    anyhow::ensure!(Digest::of(config).as_bytes()[..] == *digest, "what is pending is torn");
+    let (rest, digest) = pending.split_last_chunk::<32>().context("what is pending is torn")?;
+    anyhow::ensure!(Digest::of(rest).as_bytes() == digest, "what is pending is torn");
+    let (config, session) = rest.split_last_chunk::<8>().context("what is pending is torn")?;
     let number = [FIRST, CHANGED].into_iter().find(|number| document(*number) == config).context("what is pending was never said")?;
-    let lines = exporter.lines();
-    let since_office = lines.iter().skip_while(|line| !line.is("office-taken"));
     // What came before the office is asked for again, and may lie there a moment longer.
-    let came_in_office = since_office.filter(|line| line.is("config-applied") || line.is("config-unchanged")).count() > 0;
-    Ok(Some(number).filter(|_| came_in_office && state.get("tenure").is_some_and(Value::is_object)))
+    let before = state.get("tenure").and_then(|tenure| tenure.get("after_session")).and_then(Value::as_u64);
+    let came_in_office = before.is_some_and(|before| u64::from_le_bytes(*session) > before);
+    let is_resumed = before.is_some() && state.get("resumed").and_then(Value::as_bool) == Some(true);
+    Ok(Some(number).filter(|_| came_in_office || is_resumed))
 }
 
 impl fmt::Display for Counts {

@@ -397,7 +397,8 @@ pub mod holdover {
                 pub stopping: bool,
                 /// A random number of this process.
                 pub process: u64,
-                /// The number of the control plane's session that delivered last, from 1; rises with every session. 0 before the first.
+                /// The number of the control plane's session that delivered last; rises with every session, 0 before the first. A process that finds
+                /// something pending counts on from the session that delivered it.
                 pub session: u64,
             }
             impl ::core::fmt::Debug for Facts {

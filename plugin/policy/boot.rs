@@ -17,14 +17,14 @@ use super::ladder::{Ladder, Memory, Next, Reach};
 use super::marks::Marks;
 use super::outage::{self, Board, Dialled};
 use super::quarantine::Attempts;
-use super::state::{Due, State};
+use super::state::{Due, State, Unused};
 use super::takeover::{self, Applied};
 use super::{Facts, Importing, OnRefusal, Outcome, Standing, backoff, rejoin};
 use crate::mutants::{Mutant, active, misbehave};
 
 /// A process begins. Whatever an earlier one had planned is void.
 pub async fn boot<C: Importing>(caps: &C, facts: &Facts) -> Outcome {
-    let mut state = State::default();
+    let mut state = State::beginning(facts.process);
     let settings = &facts.settings;
     caps.emit(
         Event::info(Name::BootStarted, "The node begins: the control plane is asked first.")
@@ -58,7 +58,13 @@ pub async fn received<C: Importing>(caps: &C, facts: &Facts, state: State, confi
 }
 
 async fn received_in<C: Importing>(caps: &C, facts: &Facts, mut state: State, config: C::Config, session: u64) -> Outcome {
-    match (takeover::receive(caps, facts, &mut state, config, session).await, &facts.serving) {
+    let applied = takeover::receive(caps, facts, &mut state, config, session).await;
+    let is_lost = session == facts.session && !facts.connected;
+    if is_lost && state.until(Due::Dial, caps).is_none() {
+        // The loss may have been told while an earlier episode was lost.
+        state.redial_later(caps);
+    }
+    match (applied, &facts.serving) {
         (Applied::Runs(serving), _) => takeover::outcome(caps, state, serving),
         (Applied::NotThis(_) | Applied::NotNow(_), Some(serving)) => takeover::outcome(caps, state, serving.clone()),
         (Applied::NotThis(why) | Applied::NotNow(why), None) => {
@@ -75,7 +81,7 @@ pub async fn tick<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Ou
         return stop(caps, facts, state).await;
     }
     if state.until(Due::Settle, caps).is_some_and(|left| left.is_zero()) {
-        takeover::settle(caps, &mut state).await;
+        takeover::settle(caps, facts, &mut state).await;
     }
     if facts.serving.is_some() && !active(Mutant::StorageWhileServing) {
         return redial(caps, facts, state).await;
@@ -89,7 +95,8 @@ pub async fn tick<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Ou
         caps.sleep(until_dial, Why::Redial).await;
         outage::dial(caps, patience, &board).await
     });
-    climb(caps, facts, state, &mut Dialling { future, ended: facts.connected }, until_climb).await
+    let ended = facts.connected && state.unused != Some(Unused::NotTaken);
+    climb(caps, facts, state, &mut Dialling { future, ended }, until_climb).await
 }
 
 /// Serving: the storage is not read again (boot-04), the control plane is asked when it is time.
@@ -98,14 +105,14 @@ async fn redial<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Outc
     let refresh = rejoin::is_refresh_due(caps, &mut state);
     if facts.connected {
         let is_due = state.until(Due::Dial, caps).is_none_or(|left| left.is_zero());
-        if rejoin::is_approved(caps, &mut state).await || (is_due && std::mem::take(&mut state.unused)) {
+        if rejoin::is_approved(caps, &mut state).await || (is_due && state.unused.take().is_some()) {
             state.set(Due::Dial, caps, None);
             // At once, for the session is open: what it delivered last.
             if let Ok(config) = caps.attempt(facts.settings.give_up).await {
                 return received(caps, facts, state, config).await;
             }
         }
-        if !state.unused {
+        if state.unused.is_none() {
             state.set(Due::Dial, caps, None);
         }
         return Outcome { refresh, ..takeover::outcome(caps, state, serving) };

@@ -265,7 +265,8 @@ async fn examine<C: Unsealing>(caps: &C, verified: &VerifiedSnapshot<'_>, settin
     Ok(opened.validate().map_err(Skipped::Invalid)?.into_proof())
 }
 
-async fn payload_key<C: Unsealing>(caps: &C, verified: &VerifiedSnapshot<'_>) -> Result<Option<PayloadKey>, Skipped> {
+/// What opens a snapshot that is encrypted to this node; `None` for one that everybody may read.
+pub(super) async fn payload_key<C: Unsealing>(caps: &C, verified: &VerifiedSnapshot<'_>) -> Result<Option<PayloadKey>, Skipped> {
     match verified.wrapped().map_err(Skipped::Refused)? {
         None => Ok(None),
         Some(wrapped) => caps.unwrap(wrapped).await.map(Some).map_err(Skipped::NotUnwrapped),

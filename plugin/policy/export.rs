@@ -22,9 +22,9 @@ mod state;
 
 use std::time::Duration;
 
-use self::office::Sought;
+use self::office::Denied;
 use self::publish::Published;
-use self::state::{Held, State, left};
+use self::state::{Held, Reason, State, left};
 use super::backoff::millis;
 use super::events::{Event, Name};
 use super::{Approvable, ExportOutcome, Exporting, Facts, Office, backoff};
@@ -37,9 +37,6 @@ pub use probe::probe;
 const FIRST: u32 = 0;
 /// An unchanged head is confirmed this often (export-05).
 const CONFIRM_EVERY: Duration = Duration::from_secs(3600);
-
-/// Why nothing is published, when it cannot be found out who leads.
-const UNKNOWN: &str = "unknown";
 
 /// The control plane delivered.
 pub async fn received<C: Exporting>(caps: &C, facts: &Facts, state: &[u8], config: &C::Config) -> ExportOutcome {
@@ -80,9 +77,12 @@ async fn episode<C: Exporting>(caps: &C, facts: &Facts, mut state: State, config
 async fn office<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, pending: bool) -> Office {
     let mut may_succeed = facts.connected;
     if !has_reason(caps, facts, state, pending) {
-        soak::cut(caps, state);
-        office::give_up(caps, facts, state, "it has no control plane").await;
-        if !has_orders(caps, facts, state).await {
+        if !facts.stopping {
+            soak::cut(caps, state);
+        }
+        let why = if facts.stopping { "it is stopped" } else { "it has no control plane" };
+        office::give_up(caps, facts, state, why).await;
+        if facts.stopping || !has_orders(caps, facts, state).await {
             state.held = None;
             return Office::None;
         }
@@ -96,7 +96,7 @@ async fn office<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, pendin
         }
     }
     match office::seek(caps, facts, state, may_succeed).await {
-        Sought::StandsBy(sentence) => {
+        Err(Denied::StandsBy(sentence)) => {
             let said = format!("This exporter stands by: {sentence}.");
             if state.said.as_deref() != Some(&said) {
                 caps.emit(Event::info(Name::StandingBy, said.clone()));
@@ -104,26 +104,26 @@ async fn office<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, pendin
             }
             Office::Standby(sentence)
         }
-        Sought::Unknown(sentence) => unknown(caps, state, sentence),
-        Sought::InOffice => {
-            let epoch = state.tenure.as_ref().map(|tenure| tenure.epoch).unwrap_or_default();
-            Office::Leader(epoch)
-        }
+        Err(Denied::Unknown(sentence)) => unknown(caps, state, sentence),
+        Ok(()) => Office::Leader(state.tenure.as_ref().map(|tenure| tenure.epoch).unwrap_or_default()),
     }
 }
 
 /// Whether there is something to hold office for: a control plane, or what one delivered and is not yet published. A session that
-/// is dialled for the first time or anew is not lost yet.
+/// is dialled for the first time or anew is not lost yet. Whoever stops keeps it only for what it could not publish.
 fn has_reason<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, pending: bool) -> bool {
+    let is_held = state.held.as_ref().is_some_and(|held| !held.reason.passes());
+    if facts.stopping {
+        return pending && !is_held && state.tenure.is_some();
+    }
     if facts.connected {
         state.alone_since_ms = None;
         return true;
     }
     let now = millis(caps.monotonic());
     let since = *state.alone_since_ms.get_or_insert(now);
-    let is_held = state.held.as_ref().is_some_and(|held| held.reason != "delay" && held.reason != "failed");
     let alone = left(since.saturating_add(millis(facts.settings.lease_expire)), caps.monotonic()).is_zero();
-    (pending && !is_held) || !(alone || facts.stopping)
+    (pending && !is_held) || !alone
 }
 
 /// Orders that nobody obeyed are a reason, too: an operator pins in an outage.
@@ -144,7 +144,7 @@ async fn has_orders<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) ->
 fn unknown<C: Exporting>(caps: &C, state: &mut State, sentence: String) -> Office {
     let said = format!("Whether this exporter may publish cannot be found out, and is asked again: {sentence}.");
     office::say_once(caps, state, Name::LeaseNotRenewed, &said);
-    state.held = Some(Held { reason: UNKNOWN.into(), sentence, approvable: None });
+    state.held = Some(Held { reason: Reason::Unknown, sentence, approvable: None });
     Office::None
 }
 
@@ -175,13 +175,13 @@ async fn deliver<C: Exporting>(
     }
     if !state.resumed && !state.came_in_office() && !active(Mutant::ExportsWhatCameBeforeOffice) {
         let sentence = "it was delivered before this exporter took office, and the control plane is asked again";
-        hold(caps, state, Held { reason: "before-office".into(), sentence: sentence.into(), approvable: None });
+        hold(caps, state, Held { reason: Reason::BeforeOffice, sentence: sentence.into(), approvable: None });
         return false;
     }
     let now = caps.monotonic();
     if state.is_delayed(now, facts.settings.export_delay) && !active(Mutant::NoDelay) {
         let sentence = format!("it waits for the export delay of {} s", facts.settings.export_delay.as_secs_f32());
-        hold(caps, state, Held { reason: "delay".into(), sentence, approvable: None });
+        hold(caps, state, Held { reason: Reason::Delay, sentence, approvable: None });
         return true;
     }
     if !state.until_export(now, Duration::ZERO).is_zero() {
@@ -189,7 +189,7 @@ async fn deliver<C: Exporting>(
     }
     if let Some(act) = orders.and_then(|orders| orders.freeze.as_ref()).filter(|_| !active(Mutant::IgnoresFreeze)) {
         let sentence = format!("exports are frozen by {}: {}", act.by, act.why);
-        hold(caps, state, Held { reason: "frozen".into(), sentence, approvable: None });
+        hold(caps, state, Held { reason: Reason::Frozen, sentence, approvable: None });
         state.retry_after(now, facts.settings.lease_renew);
         return true;
     }
@@ -201,6 +201,7 @@ async fn deliver<C: Exporting>(
     match publish::publish(caps, facts, state, orders, config).await {
         Published::At(position) => {
             state.published = Some(position);
+            state.copies.get_or_insert_default();
             state.exported(caps.monotonic());
             false
         }
@@ -212,7 +213,7 @@ async fn deliver<C: Exporting>(
             false
         }
         Published::Never(sentence) => {
-            state.held = Some(Held { reason: "refused".into(), sentence, approvable: None });
+            state.held = Some(Held { reason: Reason::Refused, sentence, approvable: None });
             false
         }
         Published::Held(held) => {
@@ -231,18 +232,17 @@ fn failed<C: Exporting>(caps: &C, state: &mut State, sentence: String) -> bool {
     state.retry_after(caps.monotonic(), again);
     let seconds = again.as_secs_f32();
     caps.emit(Event::alarm(Name::ExportFailed, format!("The export failed and is tried again in {seconds:.1} s: {sentence}.")));
-    state.held = Some(Held { reason: "failed".into(), sentence, approvable: None });
+    state.held = Some(Held { reason: Reason::Failed, sentence, approvable: None });
     !active(Mutant::ForgetsPending)
 }
 
 /// Said when it is news.
 fn hold<C: Exporting>(caps: &C, state: &mut State, held: Held) {
     if state.held.as_ref() != Some(&held) {
-        let event = match held.reason.as_str() {
-            "delay" | "before-office" => Event::info(Name::ExportHeld, format!("The newest configuration is held: {}.", held.sentence)),
-            _ => Event::alarm(Name::ExportHeld, format!("The newest configuration is held: {}.", held.sentence)),
-        };
-        caps.emit(event.with("reason", &held.reason));
+        let sentence = format!("The newest configuration is held: {}.", held.sentence);
+        let is_routine = matches!(held.reason, Reason::Delay | Reason::BeforeOffice);
+        let event = if is_routine { Event::info(Name::ExportHeld, sentence) } else { Event::alarm(Name::ExportHeld, sentence) };
+        caps.emit(event.with("reason", held.reason.as_str()));
     }
     state.held = Some(held);
 }
@@ -265,12 +265,12 @@ fn not_in_office<C: Exporting>(caps: &C, facts: &Facts, mut state: State, office
     // Kept while the office may still be this exporter's: anything else will be delivered anew to whoever takes office.
     let pending = in_hand && state.tenure.is_some();
     state.held = match &office {
-        Office::None => state.held.filter(|held| held.reason == UNKNOWN),
+        Office::None => state.held.filter(|held| held.reason == Reason::Unknown),
         Office::Standby(sentence) => {
-            Some(Held { reason: "standby".into(), sentence: format!("this exporter stands by: {sentence}"), approvable: None })
+            Some(Held { reason: Reason::Standby, sentence: format!("this exporter stands by: {sentence}"), approvable: None })
         }
         Office::Declined(failing) => Some(Held {
-            reason: "probe".into(),
+            reason: Reason::Probe,
             sentence: format!(
                 "the first storage is none to elect in ({failing}); name another one, or set holdover_single_exporter = on if there is no other exporter"
             ),

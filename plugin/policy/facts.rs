@@ -169,6 +169,7 @@ pub enum OnRefusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Serving {
     pub digest: Digest,
+    /// Empty: an episode that handed the gateway another configuration was lost, and which of the two runs is not known.
     pub sameness: String,
     pub origin: Origin,
     /// Where in the history of the storage it stands, when it came from a snapshot.

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Guard;
 use crate::config::AUTHENTICATION_PLUGINS;
 use crate::mutants::{Mutant, active};
@@ -86,14 +88,35 @@ fn by_share(kind: &str, before: u64, after: u64, guard: &Guard) -> Option<Object
     None
 }
 
-impl Objection {
+/// What happened to a kind of entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    Gone,
+    AuthenticationLost,
+    Shrunk,
+    Grown,
+}
+
+impl Change {
     /// A stable word for events.
-    pub fn kind(&self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Gone { .. } => "gone",
-            Self::AuthenticationLost { .. } => "authentication-lost",
-            Self::Shrunk { .. } => "shrunk",
-            Self::Grown { .. } => "grown",
+            Self::Gone => "gone",
+            Self::AuthenticationLost => "authentication-lost",
+            Self::Shrunk => "shrunk",
+            Self::Grown => "grown",
+        }
+    }
+}
+
+impl Objection {
+    pub fn change(&self) -> Change {
+        match self {
+            Self::Gone { .. } => Change::Gone,
+            Self::AuthenticationLost { .. } => Change::AuthenticationLost,
+            Self::Shrunk { .. } => Change::Shrunk,
+            Self::Grown { .. } => Change::Grown,
         }
     }
 
@@ -130,7 +153,10 @@ mod tests {
         let map = |pairs: &[(&str, u64)]| pairs.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect::<BTreeMap<_, _>>();
         let (before, after) = (map(before), map(after));
         let counted = |counts, bytes| Counted { counts, bytes: Some(bytes) };
-        judge(&counted(&before, bytes.0), &counted(&after, bytes.1), &Guard::default()).iter().map(Objection::kind).collect()
+        judge(&counted(&before, bytes.0), &counted(&after, bytes.1), &Guard::default())
+            .iter()
+            .map(|objection| objection.change().as_str())
+            .collect()
     }
 
     const SAME: (u64, u64) = (100_000, 100_000);

@@ -77,9 +77,9 @@ pub async fn locate<C: Importing>(
     glass: impl FnOnce(UnixMs) -> Glass,
 ) -> (Located, Glass) {
     let settings = &facts.settings;
-    let mut now = caps.now();
     let (mut found, mut answers) = (Vec::new(), Vec::new());
     let heads = heads(caps, settings.storages.len()).await;
+    let mut now = caps.now();
     let has_head = heads.iter().flatten().any(Result::is_ok);
     for fetched in heads.iter().flatten().flatten() {
         now = now.max(fetched.date.unwrap_or_default());

@@ -13,11 +13,12 @@ use crate::mutants::{Mutant, active};
 pub const STATE_BYTES_MAX: usize = 64 * 1024;
 const FORMAT: u16 = 0;
 
-/// Times are milliseconds of this process's monotonic clock; a process that begins starts from [`State::default`].
+/// Times are milliseconds of this process's monotonic clock; a process that begins starts from [`State::beginning`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     format: u16,
+    process: u64,
     /// Climbs of the ladder in a row that ended with nothing.
     pub failed_climbs: u32,
     climb_due: Option<u64>,
@@ -30,11 +31,18 @@ pub struct State {
     pub refused: Option<String>,
     /// The control plane's session that delivered what is served, if one did.
     pub session: u64,
-    /// What the open session brought is not used: there was nothing to hold it against (boot-14), or the gateway could not take it. It is
-    /// judged again.
-    pub unused: bool,
+    /// Why what the open session brought is not used, and is judged again: the session says it only once.
+    pub unused: Option<Unused>,
     /// What the rejoin guard holds (boot-14).
     pub held: Option<rejoin::Held>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unused {
+    /// There was nothing to hold it against (boot-14).
+    Incomparable,
+    /// The gateway could not take it this time.
+    NotTaken,
 }
 
 /// Something that is due at some time.
@@ -47,9 +55,14 @@ pub enum Due {
 }
 
 impl State {
-    /// A state of another format or none at all is a beginning.
-    pub fn read(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes).ok().filter(|state: &Self| state.format == FORMAT).unwrap_or_default()
+    pub fn beginning(process: u64) -> Self {
+        Self { format: FORMAT, process, ..Self::default() }
+    }
+
+    /// A state of another format, of an earlier process, or none at all is a beginning.
+    pub fn read(bytes: &[u8], process: u64) -> Self {
+        let read: Option<Self> = serde_json::from_slice(bytes).ok();
+        read.filter(|state| state.format == FORMAT && state.process == process).unwrap_or_else(|| Self::beginning(process))
     }
 
     pub fn set(&mut self, due: Due, clock: &impl Clock, after: Option<Duration>) {

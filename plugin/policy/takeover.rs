@@ -8,7 +8,7 @@ use super::ladder::{Memory, Next};
 use super::marks::Marks;
 use super::quarantine::Attempts;
 use super::rejoin::{self, Admission};
-use super::state::{Due, State};
+use super::state::{Due, State, Unused};
 use super::{Facts, Importing, Origin, Outcome, RejoinGuard, Serving, Standing};
 use crate::config::{Proof, Strictness, ValidConfig, needs};
 use crate::model::Digest;
@@ -63,13 +63,14 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
     state.set(Due::Dial, caps, None);
     state.set(Due::Climb, caps, None);
     state.refused = None;
-    state.unused = false;
+    state.unused = None;
     // A gateway that serves nothing would not be ready with nothing in it (boot-10).
     let strictness = if facts.serving.is_some() { Strictness::Live } else { Strictness::Delivered };
     let candidate = match candidate::of_delivery(config, &facts.settings, strictness).await {
         Ok(candidate) => candidate,
         Err(skipped) => {
-            state.unused = facts.serving.is_none() && facts.settings.rejoin_guard != RejoinGuard::Off;
+            let incomparable = facts.serving.is_none() && facts.settings.rejoin_guard != RejoinGuard::Off;
+            state.unused = incomparable.then_some(Unused::Incomparable);
             let sentence = format!("What the control plane delivered is not used: {skipped}");
             caps.emit(Event::alarm(Name::ConfigInvalid, format!("{sentence}.")).with("reason", skipped.reason()));
             return Applied::NotThis(sentence);
@@ -96,9 +97,9 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
     let applied = apply(caps, facts, candidate).await;
     // A note for later: no configuration waits for it.
     Marks::load(caps).await.live(caps, caps.now()).await;
-    if matches!(applied, Applied::NotNow(_)) && facts.serving.is_some() && !active(Mutant::NeverRedials) {
+    if matches!(applied, Applied::NotNow(_)) && !active(Mutant::NeverRedials) {
         // The session has said it and says it no more: it is asked again for what it said.
-        state.unused = true;
+        state.unused = Some(Unused::NotTaken);
         state.redial_later(caps);
     }
     if let Applied::Runs(serving) = &applied {
@@ -125,9 +126,13 @@ fn rejoined(replaced_fallback: bool, losses: Option<String>) -> Option<Event> {
 }
 
 /// What ran for the settle time is what a node may fall back to.
-pub async fn settle<C: Importing>(caps: &C, state: &mut State) {
+pub async fn settle<C: Importing>(caps: &C, facts: &Facts, state: &mut State) {
     state.set(Due::Settle, caps, None);
     let Some(digest) = state.settling.take() else { return };
+    let runs = |serving: &Serving| serving.digest == digest && !serving.sameness.is_empty();
+    if !facts.serving.as_ref().is_some_and(runs) {
+        return;
+    }
     Attempts::load(caps).await.settle(caps, digest).await;
     Marks::load(caps).await.settled(caps, digest).await;
     match keep_settled(caps, digest).await {

@@ -88,6 +88,7 @@ rule! { boot_10, "boot-10":
     boot_10_a_node_serves_only_what_its_gateway_accepted,
     boot_10_what_the_gateway_rejects_is_passed_for_the_next_older_one,
     boot_10_a_gateway_that_cannot_be_asked_is_asked_again,
+    boot_10_a_gateway_that_could_not_take_the_control_planes_word_is_given_it_again,
     boot_10_losing_the_control_plane_never_makes_a_serving_node_unready,
 }
 
@@ -125,6 +126,19 @@ async fn boot_10_a_gateway_that_cannot_be_asked_is_asked_again(stage: Stage) {
     world.gateway.fails(false);
     node.run_for(Duration::from_secs(31)).await;
     node.assert_serves(&document, Origin::Storage);
+}
+
+async fn boot_10_a_gateway_that_could_not_take_the_control_planes_word_is_given_it_again(stage: Stage) {
+    let live = documents::kong("live");
+    let world = World::new(1);
+    world.gateway.fails(true);
+    world.control_plane.behaves(Behaviour::delivers(&live));
+    let mut node = stage.start(&world).await;
+    node.run_for(Duration::from_secs(600)).await;
+    assert!(matches!(node.standing, Standing::Stranded(_)), "{:?}", node.standing);
+    world.gateway.fails(false);
+    node.run_for(Duration::from_secs(61)).await;
+    node.assert_serves(&live, Origin::ControlPlane);
 }
 
 async fn boot_10_losing_the_control_plane_never_makes_a_serving_node_unready(stage: Stage) {

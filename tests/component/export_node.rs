@@ -122,6 +122,14 @@ impl<'w> ExportNode<'w> {
         self.take(ended, pending).await;
     }
 
+    /// An orderly end is near.
+    pub async fn stop(&mut self) {
+        let facts = Facts { stopping: true, ..self.facts() };
+        let pending = self.pending.clone();
+        let ended = self.exporting.tick(pending.clone(), facts, self.state.clone()).await;
+        self.take(ended, pending).await;
+    }
+
     pub async fn run_for(&mut self, duration: Duration) {
         let end = Instant::now() + duration;
         while let Some(wake_at) = self.wake_at.filter(|wake_at| *wake_at <= end) {

@@ -24,6 +24,7 @@ cases! {
     export_01_what_came_before_the_office_is_delivered_anew_and_only_then_exported,
     export_01_a_stale_session_is_not_believed_by_a_new_leader,
     export_01_a_leader_without_control_plane_gives_its_lease_back,
+    export_01_a_leader_that_is_stopped_gives_its_lease_back_unless_something_is_pending,
     export_03_a_shrink_a_loss_and_emptiness_are_held,
     export_03_an_approval_releases_that_one_only_and_once,
     export_03_an_approval_is_void_once_the_head_moved,
@@ -84,6 +85,24 @@ pub async fn export_01_a_leader_without_control_plane_gives_its_lease_back(stage
     let mut next = ExportNode::start_with(&stage, &world, electing);
     next.delivered(&documents::kong("next")).await;
     assert_eq!(names(&world), ["next", "any"], "nobody had to wait for the expiry");
+}
+
+pub async fn export_01_a_leader_that_is_stopped_gives_its_lease_back_unless_something_is_pending(stage: Stage) {
+    let world = World::new(1);
+    let mut leader = ExportNode::start_with(&stage, &world, electing);
+    leader.delivered(&documents::kong("any")).await;
+    leader.stop().await;
+    assert_eq!(leader.office, Office::None);
+    let mut next = ExportNode::start_with(&stage, &world, electing);
+    next.delivered(&documents::kong("next")).await;
+    next.delivered(&documents::kong("third")).await;
+    assert_eq!(names(&world), ["next", "any"], "nobody had to wait for the expiry");
+    next.stop().await;
+    assert!(matches!(next.office, Office::Leader(Epoch(2))), "{:?}", next.office);
+    let mut again = next.restarts();
+    again.tick().await;
+    again.run_for(MINUTE).await;
+    assert_eq!(names(&world), ["third", "next", "any"], "what is pending is published in the office that was kept for it");
 }
 
 pub async fn export_03_a_shrink_a_loss_and_emptiness_are_held(stage: Stage) {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use holdover_plugin::policy::{Facts, Outcome, Settings, Standing};
+use holdover_ports::{Config, Name};
 use holdover_tests::virtual_world::{Behaviour, World, documents};
 
 use crate::node::{Stage, world_with};
@@ -77,6 +79,46 @@ fn facts(settings: &Settings, before: Option<&Outcome>) -> Facts {
         Some(Standing::Stranded(_) | Standing::Refused(_)) | None => None,
     };
     Facts { settings: settings.clone(), serving, connected: false, stopping: false, process: 7, session: 0 }
+}
+
+#[test]
+fn boot_11_a_control_plane_that_is_lost_while_its_word_is_judged_is_dialled_again() {
+    for core in [Core::Native, Core::Component] {
+        rules::play(rules::stage(core), move |stage| async move {
+            let live = documents::kong("live");
+            let world = World::new(1);
+            world.control_plane.behaves(Behaviour::delivers(&live));
+            let importing = Importing::of(core, &world);
+            let settings = stage.settings(&world);
+            let booted = importing.boot(facts(&settings, None), Vec::new()).await.unwrap();
+            // The host told the loss to an episode that was lost as well, and hands on what it owes.
+            let owed = Config::delivered(Bytes::from(documents::kong("owed")));
+            let session = world.control_plane.session();
+            let lost = Facts { session, ..facts(&settings, Some(&booted)) };
+            let outcome = importing.received(owed, lost, booted.state).await.unwrap();
+            assert!(outcome.wake_after.is_some_and(|after| after <= Duration::from_secs(10)), "{:?}", outcome.wake_after);
+        });
+    }
+}
+
+#[test]
+fn all_02_what_an_earlier_process_had_planned_is_void_even_if_its_successors_boot_was_lost() {
+    for core in [Core::Native, Core::Component] {
+        rules::play(rules::stage(core), move |stage| async move {
+            let world = world_with(&[&documents::kong("stored")]);
+            let importing = Importing::of(core, &world);
+            let settings = stage.settings(&world);
+            let booted = importing.boot(facts(&settings, None), Vec::new()).await.unwrap();
+            world.gateway.restarts();
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let next = Facts { process: 8, ..facts(&settings, None) };
+            let unusable = Config::delivered(Bytes::from_static(b"{}"));
+            let outcome = importing.received(unusable, next.clone(), booted.state).await.unwrap();
+            let outcome = importing.tick(next, outcome.state).await.unwrap();
+            assert!(matches!(outcome.standing, Standing::Serving(_)), "{:?}", outcome.standing);
+            assert_eq!(world.trace.events(Name::ConfigSettled).len(), 0, "it settled in no process");
+        });
+    }
 }
 
 #[test]

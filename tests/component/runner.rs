@@ -52,7 +52,7 @@ impl Importing {
         match self {
             Self::Native(caps) => {
                 mutants::choose(&facts.settings.node);
-                Ok(boot::received(caps, &facts, State::read(&state), HeldConfig(config)).await)
+                Ok(boot::received(caps, &facts, State::read(&state, facts.process), HeldConfig(config)).await)
             }
             Self::Component(importer) => importer.received(config, facts, state).await,
         }
@@ -62,7 +62,7 @@ impl Importing {
         match self {
             Self::Native(caps) => {
                 mutants::choose(&facts.settings.node);
-                Ok(boot::tick(caps, &facts, State::read(&state)).await)
+                Ok(boot::tick(caps, &facts, State::read(&state, facts.process)).await)
             }
             Self::Component(importer) => importer.tick(facts, state).await,
         }

@@ -24,6 +24,16 @@ pub struct Document {
     pub valid: Option<Valid>,
 }
 
+impl Document {
+    /// The same to a gateway.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.valid, &other.valid) {
+            (Some(this), Some(other)) => this.sameness == other.sameness,
+            (Some(_) | None, Some(_) | None) => self.digest == other.digest,
+        }
+    }
+}
+
 pub struct Valid {
     pub sameness: String,
     pub counts: BTreeMap<String, u64>,

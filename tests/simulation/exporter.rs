@@ -22,6 +22,10 @@ struct Loop {
     pending: Option<Said>,
     seen: u64,
     losses: u32,
+    /// A delivery's episode has not ended yet.
+    in_hand: bool,
+    /// An episode runs.
+    is_busy: bool,
 }
 
 /// Until the process ends.
@@ -33,17 +37,36 @@ pub async fn run(world: Rc<World>, node: Rc<Node>) {
     }
     let pending = left_behind.map(|pending| pending.said);
     let caps = Caps::new(world.clone(), node.clone());
-    let mut exporting = Loop { world, node, caps, state, pending, seen: 0, losses: 0 };
-    let mut pause = Some(Duration::ZERO);
-    loop {
-        pause = match exporting.next(pause).await {
-            Some(said) => exporting.received(said).await,
-            None => exporting.tick().await,
-        };
+    let session = node.session();
+    let mut exporting = Loop { world, node, caps, state, pending, seen: 0, losses: 0, in_hand: false, is_busy: false };
+    // What is under way when it is to stop is dropped.
+    select(std::pin::pin!(exporting.work()), std::pin::pin!(session.leave_bell.heard())).await;
+    if exporting.is_busy {
+        exporting.node.memory.borrow_mut().lose_export();
     }
+    exporting.take_leave().await;
+    // Its process is ended from outside.
+    std::future::pending::<()>().await;
 }
 
 impl Loop {
+    async fn work(&mut self) {
+        let mut pause = Some(Duration::ZERO);
+        loop {
+            pause = match self.next(pause).await {
+                Some(said) => self.received(said).await,
+                None => self.tick().await,
+            };
+        }
+    }
+
+    async fn take_leave(&mut self) {
+        match self.node.session().newest() {
+            (Some(said), nth) if self.in_hand || nth != self.seen => self.received(said).await,
+            _ => self.tick().await,
+        };
+    }
+
     /// A delivery that was not seen yet, or `None` when it is time.
     async fn next(&mut self, pause: Option<Duration>) -> Option<Said> {
         let session = self.node.session();
@@ -67,8 +90,10 @@ impl Loop {
     async fn received(&mut self, mut said: Said) -> Option<Duration> {
         loop {
             let session = self.node.session().newest_session();
+            self.in_hand = true;
             self.caps.keep_pending(Some(Pending { said, session })).await;
             let facts = Facts { session, ..self.node.facts(&self.world) };
+            self.is_busy = true;
             self.node.memory.borrow_mut().begin_export(self.world.now(), self.node.clock(&self.world));
             let config = Config::delivered(said);
             match bounded(&self.world, export::received(&self.caps, &facts, &self.state, &config)).await {
@@ -83,6 +108,7 @@ impl Loop {
 
     async fn tick(&mut self) -> Option<Duration> {
         let facts = self.node.facts(&self.world);
+        self.is_busy = true;
         self.node.memory.borrow_mut().begin_export(self.world.now(), self.node.clock(&self.world));
         let config = self.pending.map(Config::delivered);
         match bounded(&self.world, export::tick(&self.caps, &facts, &self.state, config.as_ref())).await {
@@ -95,7 +121,7 @@ impl Loop {
     }
 
     async fn settle(&mut self, outcome: ExportOutcome, newest: Option<Said>) -> Option<Duration> {
-        self.losses = 0;
+        (self.losses, self.in_hand, self.is_busy) = (0, false, false);
         self.node.doing.set(None);
         let pending = newest.filter(|_| outcome.pending);
         let wake = wake_after(outcome.wake_after);
@@ -120,6 +146,7 @@ impl Loop {
     async fn wait_after(&mut self, lost: &Lost) {
         let pause = pause_after(self.losses, &self.node);
         self.losses += 1;
+        self.is_busy = false;
         self.node.memory.borrow_mut().lose_export();
         self.world.note(self.node.actor(), "export lost", 0, || lost.0.to_owned());
         self.world.executor.sleep(pause).await;

@@ -13,7 +13,7 @@ use holdover_plugin::policy::{Outcome, Standing, boot};
 use super::capabilities::{Caps, Config, ImporterRole};
 use super::disk::IMPORTER;
 use super::documents::Said;
-use super::node::Node;
+use super::node::{Node, Seen};
 use super::session::News;
 use super::world::World;
 use super::{control_plane, invariants};
@@ -124,7 +124,8 @@ impl Loop {
             Step::Received(said) => Some(*said),
             Step::Boot | Step::Tick => None,
         };
-        let state = State::read(&self.state);
+        let state = State::read(&self.state, facts.process);
+        let seen = self.node.gateway.borrow().seen;
         let ended = match step {
             Step::Boot => bounded(&self.world, boot::boot(&caps, &facts)).await,
             Step::Received(said) => bounded(&self.world, boot::received(&caps, &facts, state, Config::delivered(said))).await,
@@ -133,13 +134,29 @@ impl Loop {
         match ended {
             Ok(outcome) => self.settle(outcome).await,
             Err(Lost(why)) => {
+                if self.node.gateway.borrow().seen != seen {
+                    self.doubt();
+                }
                 self.owed = delivered.or_else(|| self.node.session().latest());
                 let pause = pause_after(self.losses, &self.node);
                 self.losses += 1;
-                self.node.memory.borrow_mut().lose_episode();
+                // What it tried and lost may be quarantined by now.
+                let usable = invariants::usable_cache(&self.world, &self.node);
+                self.node.memory.borrow_mut().lose_episode(usable);
                 self.world.note(self.node.actor(), "episode lost", 0, || why.to_owned());
                 self.wake_at = Some(self.world.now() + pause);
             }
+        }
+    }
+
+    /// The gateway may run another configuration than the lost episode began with.
+    fn doubt(&mut self) {
+        let seen = self.node.gateway.borrow().seen;
+        let mut life = self.node.life.borrow_mut();
+        let Some(serving) = life.as_mut().and_then(|life| life.serving.as_mut()) else { return };
+        serving.sameness.clear();
+        if let Seen::This(digest) = seen {
+            serving.digest = digest;
         }
     }
 

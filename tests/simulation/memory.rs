@@ -64,6 +64,8 @@ pub struct HeadSeen {
     pub offered: Vec<String>,
     /// By the later of the node's clock and the storage's.
     pub seen_at: UnixMs,
+    /// How wrong the node's clock was then, in milliseconds.
+    pub clock_off: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -95,8 +97,9 @@ impl Memory {
     }
 
     /// What an episode learnt is forgotten with it.
-    pub fn lose_episode(&mut self) {
+    pub fn lose_episode(&mut self, usable: Option<Digest>) {
         self.refused = self.refused_before;
+        self.cached = self.cached.and(usable);
     }
 
     pub fn begin_export(&mut self, now: Duration, clock: UnixMs) {
@@ -124,7 +127,7 @@ impl Memory {
         self.delivered = true;
         self.delivered_in_episode = true;
         match &mut self.repeated {
-            Some(repeated) if repeated.said == said => repeated.times += 1,
+            Some(repeated) if repeated.said.document().is_same(said.document()) => repeated.times += 1,
             _ => self.repeated = Some(Repeated { said, times: 1, since: now }),
         }
     }

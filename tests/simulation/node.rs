@@ -66,6 +66,17 @@ pub struct Gateway {
     /// Applications asked for, and the last of them that was carried out: one whose caller stopped waiting overtakes none.
     pub asked: u64,
     pub carried_out: u64,
+    pub seen: Seen,
+}
+
+/// What the host saw of the gateway's answers, as host/node/src/running.rs notes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    #[default]
+    Nothing,
+    This(Digest),
+    /// Nobody waited for the answer.
+    Perhaps(Digest),
 }
 
 /// What the exporter said last.
@@ -208,7 +219,7 @@ impl Node {
         world.after(down, move |world| node.begin(world));
     }
 
-    /// An orderly end: the importer takes leave, and the process is gone a moment later.
+    /// An orderly end: both sides take leave, and the process is gone a moment later.
     pub fn stop(self: &Rc<Self>, world: &Rc<World>, down: Duration) {
         let process = match self.life.borrow_mut().as_mut() {
             Some(life) => {
@@ -219,6 +230,7 @@ impl Node {
         };
         world.note(self.actor(), "is to stop", u64::from(process), String::new);
         self.session().inbox_bell.ring();
+        self.session().leave_bell.ring();
         let node = self.clone();
         world.after(Duration::from_secs(5), move |world| {
             if node.process() == Some(process) {

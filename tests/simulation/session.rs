@@ -24,6 +24,8 @@ pub struct Session {
     /// The session that it came in.
     newest_session: Cell<u64>,
     pub newest_bell: Bell,
+    /// For the exporter: the process is to stop.
+    pub leave_bell: Bell,
     /// Tells what was meant for an earlier session.
     token: Cell<u64>,
     delivered: Cell<u64>,
@@ -116,14 +118,21 @@ impl Session {
             caller.give(Ok(said));
             taken = true;
         }
-        if !taken {
-            self.put_delivered(said);
+        match taken {
+            true => *self.inbox.borrow_mut() = Inbox::default(),
+            false => self.put_delivered(said),
         }
         self.newest_bell.ring();
     }
 
+    /// The first of a session, which nobody read: whatever is there came after it.
+    pub fn put_back(&self, said: Said) {
+        self.inbox.borrow_mut().delivered.get_or_insert(said);
+        self.inbox_bell.ring();
+    }
+
     /// Of an attempt whose caller stopped waiting, or of an open session.
-    pub fn put_delivered(&self, said: Said) {
+    fn put_delivered(&self, said: Said) {
         *self.inbox.borrow_mut() = Inbox { delivered: Some(said), lost: false };
         self.inbox_bell.ring();
     }

@@ -37,6 +37,8 @@ pub struct Storage {
     pub conditions: Conditions,
     /// How much faster than time its clock runs: so a day passes in a seed of minutes.
     clock_rate: u32,
+    /// Whether it sends a Date with its answers.
+    tells_the_time: bool,
     objects: RefCell<BTreeMap<String, Object>>,
     /// What stood under a key before.
     earlier: RefCell<BTreeMap<String, Object>>,
@@ -56,10 +58,11 @@ pub enum Condition {
 }
 
 impl Storage {
-    pub fn new(conditions: Conditions, clock_rate: u32) -> Self {
+    pub fn new(conditions: Conditions, clock_rate: u32, tells_the_time: bool) -> Self {
         Self {
             conditions,
             clock_rate,
+            tells_the_time,
             objects: RefCell::default(),
             earlier: RefCell::default(),
             marks: Cell::new(0),
@@ -72,6 +75,11 @@ impl Storage {
 
     pub fn clock(&self, now: Duration) -> UnixMs {
         BEGINNING.plus(now * self.clock_rate)
+    }
+
+    /// What it says with an answer.
+    pub fn date(&self, now: Duration) -> Option<UnixMs> {
+        self.tells_the_time.then(|| self.clock(now))
     }
 
     pub fn object(&self, key: &str) -> Option<Object> {

@@ -17,7 +17,7 @@ use super::keys::Keys;
 use super::model::Model;
 use super::node::Node;
 use super::plan::Plan;
-use super::storage::Storage;
+use super::storage::{Conditions, Storage};
 use super::trace::{Actor, Trace};
 
 pub struct World {
@@ -44,7 +44,8 @@ impl World {
     pub fn new(plan: Plan, weather: Weather, readable: bool, passing_over: &[String]) -> Rc<Self> {
         let seed = plan.seed;
         let executor = Rc::new(Executor::new(Chance::of(seed, 0x5C4E)));
-        let storages = plan.storages.iter().map(|conditions| Storage::new(*conditions, plan.storage_clock_rate)).collect();
+        let storage = |(nth, conditions): (usize, &Conditions)| Storage::new(*conditions, plan.storage_clock_rate, nth % 2 == 0);
+        let storages = plan.storages.iter().enumerate().map(storage).collect();
         let nodes = (0..plan.nodes()).map(|index| Rc::new(Node::new(index, &plan))).collect();
         Rc::new(Self {
             executor,

@@ -8,6 +8,8 @@ use futures::FutureExt;
 use holdover_ports::{EpisodeLost, Random};
 
 const WALL_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long a policy may take for its leave.
+pub(crate) const STOP_MAX: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A policy that asks to be woken at once, for ever, gets a tenth of a second at a time.

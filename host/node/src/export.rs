@@ -13,7 +13,7 @@ use holdover_ports::{Config, EpisodeLost, Exporter, Pending, Random};
 use tokio::sync::watch;
 
 use crate::cache::{FileCache, Remembering};
-use crate::episode::{Losses, bounded, wake_after};
+use crate::episode::{Losses, STOP_MAX, bounded, wake_after};
 use crate::events::Journal;
 use crate::session::{Delivery, Sessions};
 use crate::status::Status;
@@ -29,6 +29,9 @@ pub(crate) struct ExportWorker {
     pub random: Arc<dyn Random>,
     pub status: Arc<Status>,
     pub process: u64,
+    pub stopping: bool,
+    /// A delivery's episode has not ended yet.
+    pub in_hand: bool,
     pub state: Vec<u8>,
     /// The newest delivery that an outcome asked to keep.
     pub pending: Option<Config>,
@@ -41,8 +44,30 @@ enum Next {
 }
 
 impl ExportWorker {
+    /// Until `shutdown`. An episode that is under way is dropped, for every one of them may end anywhere; the policy then has a moment
+    /// to give its office back, so that another exporter need not wait for the lease to expire (export-06).
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = self.work() => {}
+        }
+        self.stopping = true;
+        if tokio::time::timeout(STOP_MAX, self.take_leave()).await.is_err() {
+            tracing::warn!("the exporting policy did not take leave within {} s", STOP_MAX.as_secs());
+        }
+    }
+
+    /// What was delivered and dropped with its episode is delivered once more: it stays on disk unless the policy lets go of it.
+    async fn take_leave(&mut self) {
+        match self.in_hand || self.deliveries.has_changed().unwrap_or(false) {
+            true => self.received().await,
+            false => self.tick().await,
+        };
+    }
+
     /// Until it is dropped, or the sessions are.
-    pub async fn run(mut self) {
+    async fn work(&mut self) {
         // At once: an office is sought before there is anything to publish, and one that an earlier process held is taken up again.
         let mut pause = self.tick().await;
         loop {
@@ -65,6 +90,7 @@ impl ExportWorker {
     async fn received(&mut self) -> Option<Duration> {
         loop {
             let Delivery { config, session } = self.deliveries.borrow_and_update().clone()?;
+            self.in_hand = true;
             self.keep(&config, session).await;
             let facts = Facts { session, ..self.facts() };
             let episode = self.exporter.received(config.clone(), facts, self.state.clone());
@@ -91,6 +117,7 @@ impl ExportWorker {
 
     async fn settle(&mut self, outcome: ExportOutcome, newest: Option<Config>) -> Option<Duration> {
         self.losses.forget();
+        self.in_hand = false;
         self.status.exported(&outcome);
         self.pending = newest.filter(|_| outcome.pending);
         self.state = outcome.state;
@@ -131,8 +158,7 @@ impl ExportWorker {
             settings: self.settings.clone(),
             serving: self.status.serving(),
             connected: self.sessions.connected(),
-            // An export may end anywhere: the worker is dropped, and takes no leave.
-            stopping: false,
+            stopping: self.stopping,
             process: self.process,
             session: self.sessions.session(),
         }

@@ -42,6 +42,17 @@ impl Inbox {
         self.bell.notify_one();
     }
 
+    /// The first delivery of a session, which nobody read: whatever is there came after it.
+    pub fn put_back(&self, config: Config) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).delivered.get_or_insert(config);
+        self.bell.notify_one();
+    }
+
+    /// A newer delivery went another way.
+    pub fn clear(&self) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Waiting::default();
+    }
+
     /// For one reader. Cancelling it loses nothing.
     pub async fn take(&self) -> News {
         loop {

@@ -17,11 +17,12 @@ use std::time::Duration;
 use holdover_plugin::policy::{Facts, Outcome, Settings};
 use holdover_ports::{Clock, Config, Exporter, Importer, Janitor, Pending, Random};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cache::{FileCache, Remembering};
-use crate::episode::{Losses, bounded, wake_after};
+use crate::episode::{Losses, STOP_MAX, bounded, wake_after};
 use crate::events::Journal;
 use crate::export::{ExportWorker, left_behind};
 use crate::inbox::News;
@@ -30,9 +31,6 @@ use crate::serve;
 use crate::session::{Delivery, Sessions};
 use crate::status::{Identity, PolicyInfo, Status};
 use crate::sweep::SweepWorker;
-
-/// For the last episode of a process.
-const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// What a node is made of. The policies were given the same sessions, gateway, cache and journal as their ports.
 pub struct NodeParts {
@@ -122,6 +120,8 @@ impl Node {
                     random: parts.random.clone(),
                     status: status.clone(),
                     process,
+                    stopping: false,
+                    in_hand: false,
                     state: remembered(&parts.cache, &parts.journal, Remembering::Exporter).await,
                     pending: pending.map(|pending| pending.config),
                     losses: Losses::default(),
@@ -166,15 +166,19 @@ impl Node {
         self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Until `shutdown`. An episode that is under way is dropped, for every one of them may end anywhere; the policy then has a
-    /// moment to say that this end is no crash.
+    /// Until `shutdown`. An episode that is under way is dropped, for every one of them may end anywhere; each policy then has a
+    /// moment to take its leave.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut beside = JoinSet::new();
         if let Some(listener) = self.listener {
             beside.spawn(serve::serve(listener, self.status));
         }
-        if let Some(exporting) = self.exporting {
-            beside.spawn(exporting.run());
+        let (leave, told) = oneshot::channel::<()>();
+        let mut exporting = JoinSet::new();
+        if let Some(worker) = self.exporting {
+            exporting.spawn(worker.run(async move {
+                let _told_by_its_end = told.await;
+            }));
         }
         if let Some(sweeping) = self.sweeping {
             beside.spawn(sweeping.run());
@@ -184,7 +188,9 @@ impl Node {
             () = shutdown => {}
             () = self.importing.run() => {}
         }
-        self.importing.stop().await;
+        drop(leave);
+        let left = async { while exporting.join_next().await.is_some() {} };
+        tokio::join!(self.importing.stop(), left);
         beside.shutdown().await;
     }
 }

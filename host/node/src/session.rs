@@ -140,7 +140,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.answer.close();
         if let Ok(Ok(config)) = self.answer.try_recv() {
-            self.shared.inbox.put(News::Delivered(config));
+            self.shared.inbox.put_back(config);
         }
     }
 }
@@ -251,8 +251,10 @@ impl Tenure {
         let session = self.shared.session.fetch_add(1, Ordering::AcqRel) + 1;
         self.shared.deliveries.send_replace(Some(Delivery { config: config.clone(), session }));
         let taken = waiting.into_iter().filter_map(|caller| caller.send(Ok(config.clone())).ok()).count();
-        if taken == 0 {
-            self.shared.inbox.put(News::Delivered(config.clone()));
+        match taken {
+            0 => self.shared.inbox.put(News::Delivered(config.clone())),
+            // What an earlier session left there must not come after this.
+            _ => self.shared.inbox.clear(),
         }
     }
 

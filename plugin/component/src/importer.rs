@@ -27,14 +27,14 @@ impl Guest for Importer {
 
     async fn received(config: held::Config, facts: types::Facts, state: Vec<u8>) -> Outcome {
         match convert::facts(facts) {
-            Ok(facts) => outcome(boot::received(&World, &facts, State::read(&state), config).await),
+            Ok(facts) => outcome(boot::received(&World, &facts, State::read(&state, facts.process), config).await),
             Err(sentence) => misled(state, sentence),
         }
     }
 
     async fn tick(facts: types::Facts, state: Vec<u8>) -> Outcome {
         match convert::facts(facts) {
-            Ok(facts) => outcome(boot::tick(&World, &facts, State::read(&state)).await),
+            Ok(facts) => outcome(boot::tick(&World, &facts, State::read(&state, facts.process)).await),
             Err(sentence) => misled(state, sentence),
         }
     }

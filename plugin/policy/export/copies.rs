@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::FIRST;
 use super::located::{Located, locate};
 use super::state::{Copies, State, left};
+use super::{FIRST, sealing};
 use crate::model::Position;
 use crate::mutants::{Mutant, active};
 use crate::policy::backoff::{self, millis};
@@ -13,7 +13,7 @@ use crate::policy::capabilities::{PutNew, StorageFailure, StorageFailureKind, St
 use crate::policy::events::{Event, Name};
 use crate::policy::{Exporting, Facts};
 use crate::snapshot::head::{Entry, HEAD_BYTES_MAX, Head, View};
-use crate::snapshot::{self, FILE_BYTES_MAX, Trust, keys};
+use crate::snapshot::{FILE_BYTES_MAX, keys};
 
 /// When to copy next; `None`: every storage is up to date.
 pub(super) fn until_copy<C: Exporting>(caps: &C, state: &State) -> Option<Duration> {
@@ -22,14 +22,11 @@ pub(super) fn until_copy<C: Exporting>(caps: &C, state: &State) -> Option<Durati
 
 /// Brings the further storages up to date. What fails is tried again later; the first storage stands.
 pub(super) async fn bring_up<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) {
-    let further = 1..facts.settings.storages.len() as StorageId;
-    if further.is_empty() || until_copy(caps, state).is_none_or(|left| !left.is_zero()) {
-        state.copies = state.copies.take().filter(|_| !facts.settings.storages.get(1..).unwrap_or_default().is_empty());
+    if until_copy(caps, state).is_none_or(|left| !left.is_zero()) {
         return;
     }
     let mut failed = Vec::new();
-    for storage in further {
-        let name = facts.settings.storages.get(storage as usize).map_or("", String::as_str);
+    for (storage, name) in (0..).zip(&facts.settings.storages).skip(1) {
         match copy(caps, facts, storage).await {
             Ok(None) => {}
             Ok(Some(position)) => {
@@ -126,8 +123,7 @@ async fn of_the_first<C: Exporting>(caps: &C, entry: &Entry) -> Result<Vec<u8>, 
 }
 
 fn is_the_one(file: &[u8], entry: &Entry) -> Result<(), String> {
-    let verified = snapshot::verify(file, &Trust::unasked()).map_err(|refusal| refusal.to_string())?;
-    match verified.file_digest() == entry.file_digest {
+    match sealing::is_entrys(file, entry)? {
         true => Ok(()),
         false => Err(format!("{} holds other bytes than the head names", entry.key)),
     }

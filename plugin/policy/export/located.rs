@@ -15,23 +15,32 @@ pub(super) struct Located {
     pub etag: Option<Etag>,
 }
 
+/// One of the small files that are swapped, as it stands in a storage.
+pub(super) struct Fetched {
+    pub file: Vec<u8>,
+    pub etag: Option<Etag>,
+}
+
+/// `None`: it is not there. Without ListBucket "absent" looks like "forbidden"; the swap that follows writes only if there is none.
+pub(super) async fn fetch<C: Exporting>(caps: &C, storage: StorageId, key: &str, bytes_max: u64) -> Result<Option<Fetched>, String> {
+    match caps.get(storage, key, bytes_max).await {
+        Ok(fetched) => Ok(Some(Fetched { file: read_body(&fetched.object).await?, etag: fetched.etag })),
+        Err(StorageFailure { kind: StorageFailureKind::Absent | StorageFailureKind::AbsentOrForbidden, .. }) => Ok(None),
+        Err(failure) => Err(failure.detail),
+    }
+}
+
 /// Station *locate*. A storage that cannot be looked into never looks like an empty one.
 pub(super) async fn locate<C: Exporting>(caps: &C, facts: &Facts, storage: StorageId) -> Result<Located, String> {
-    let fetched = match caps.get(storage, keys::HEAD, HEAD_BYTES_MAX).await {
-        Ok(fetched) => fetched,
-        // Without ListBucket "absent" looks like "forbidden"; the swap that follows writes only if there is none.
-        Err(StorageFailure { kind: StorageFailureKind::Absent | StorageFailureKind::AbsentOrForbidden, .. }) => {
-            return Ok(Located { head: None, etag: None });
-        }
-        Err(failure) => return Err(failure.detail),
+    let Some(Fetched { file, etag }) = fetch(caps, storage, keys::HEAD, HEAD_BYTES_MAX).await? else {
+        return Ok(Located { head: None, etag: None });
     };
-    let bytes = read_body(&fetched.object).await?;
-    let head = Head::read(&bytes, &facts.settings.trusted)
+    let head = Head::read(&file, &facts.settings.trusted)
         .map_err(|refusal| format!("the head in the storage cannot be used, and is not overwritten: {refusal}"))?;
     if head.cluster != facts.settings.cluster {
         return Err(of_another_cluster(&head.cluster, facts));
     }
-    Ok(Located { head: Some(head), etag: fetched.etag })
+    Ok(Located { head: Some(head), etag })
 }
 
 /// A sentence for what stands in the storage and is somebody else's.

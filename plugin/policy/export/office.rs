@@ -9,14 +9,13 @@
 
 use std::time::Duration;
 
-use super::located::{Located, NotMoved, locate, move_head};
+use super::located::{Fetched, Located, NotMoved, fetch, locate, move_head};
 use super::state::{Copies, Seen, State, Tenure, left};
 use super::{FIRST, located, soak};
 use crate::model::{Digest, Epoch, Lineage};
 use crate::mutants::{Mutant, active};
 use crate::policy::backoff::millis;
-use crate::policy::candidate::read_body;
-use crate::policy::capabilities::{Etag, StorageFailure, StorageFailureKind, Swap};
+use crate::policy::capabilities::{Etag, Swap};
 use crate::policy::events::{Event, Name};
 use crate::policy::{Exporting, Facts};
 use crate::snapshot::head::Head;
@@ -26,9 +25,8 @@ use crate::snapshot::{Purpose, keys};
 /// How often a new leader tries to raise the epoch of a head that moves under it.
 const ROUNDS_MAX: u32 = 3;
 
-/// What came of seeking or keeping office.
-pub(super) enum Sought {
-    InOffice,
+/// Why this exporter is not in office.
+pub(super) enum Denied {
     /// Somebody else leads, or may; the sentence says who.
     StandsBy(String),
     /// It could not be found out; a sentence.
@@ -45,20 +43,19 @@ struct Read {
 ///
 /// `may_succeed`: whether a leader that is dead may be followed. Without a control plane it is not: what it was about to publish may be
 /// on its disk.
-pub(super) async fn seek<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succeed: bool) -> Sought {
-    let sought = if facts.settings.single_exporter {
-        alone(caps, facts, state).await
+pub(super) async fn seek<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succeed: bool) -> Result<(), Denied> {
+    if facts.settings.single_exporter {
+        alone(caps, facts, state).await?;
     } else if state.is_to_resume() {
-        resume(caps, facts, state, may_succeed).await
+        resume(caps, facts, state, may_succeed).await?;
     } else if state.tenure.is_some() {
-        keep(caps, facts, state).await
+        keep(caps, facts, state).await?;
     } else {
-        take(caps, facts, state, may_succeed).await
-    };
-    match (sought, &state.tenure) {
-        (Ok(()), Some(tenure)) if !tenure.raised => raise(caps, facts, state).await,
-        (Ok(()), _) => Sought::InOffice,
-        (Err(sought), _) => sought,
+        take(caps, facts, state, may_succeed).await?;
+    }
+    match &state.tenure {
+        Some(tenure) if !tenure.raised => raise(caps, facts, state).await,
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -72,9 +69,9 @@ pub(super) async fn is_fresh<C: Exporting>(caps: &C, facts: &Facts, state: &mut 
     }
     match renew(caps, facts, state).await {
         // It counts from when it was begun: an answer may have come late.
-        Ok(()) | Err(Sought::InOffice) if is_recent(caps, facts, state) => Ok(()),
-        Ok(()) | Err(Sought::InOffice) => Err("the lease could not be renewed in time".into()),
-        Err(Sought::StandsBy(sentence) | Sought::Unknown(sentence)) => Err(sentence),
+        Ok(()) if is_recent(caps, facts, state) => Ok(()),
+        Ok(()) => Err("the lease could not be renewed in time".into()),
+        Err(Denied::StandsBy(sentence) | Denied::Unknown(sentence)) => Err(sentence),
     }
 }
 
@@ -89,7 +86,7 @@ pub(super) async fn give_up<C: Exporting>(caps: &C, facts: &Facts, state: &mut S
     state.lease = None;
     if !facts.settings.single_exporter
         && let Ok(Read { lease: Some(mut lease), etag, .. }) = read(caps, facts).await
-        && (lease.epoch, lease.process) == (tenure.epoch, tenure.process)
+        && tenure.is_named_by(&lease)
         && !lease.released
     {
         lease.released = true;
@@ -101,8 +98,24 @@ pub(super) async fn give_up<C: Exporting>(caps: &C, facts: &Facts, state: &mut S
     caps.emit(Event::info(Name::OfficeGivenUp, format!("This exporter gives its office up: {why}.")).with("epoch", tenure.epoch.0));
 }
 
+/// Station *locate*, for whoever is about to move the head: it bears this leader's epoch, or there is none. `Err` is a sentence.
+pub(super) async fn own_head<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<Located, String> {
+    let located = locate(caps, facts, FIRST).await?;
+    let Some(head) = &located.head else { return Ok(located) };
+    if let Some(sentence) = succeeded(caps, state, head.epoch, &head.writer) {
+        return Err(sentence);
+    }
+    let Some(tenure) = &mut state.tenure else { return Err("this exporter is not in office".into()) };
+    if head.epoch != tenure.epoch && !active(Mutant::DoesNotRaiseTheEpoch) {
+        // It could not be seen when this exporter took office.
+        tenure.raised = false;
+        return Err("the head does not bear this leader's epoch yet".into());
+    }
+    Ok(located)
+}
+
 /// A head with a higher epoch than this leader's: it was succeeded, and what it wanted to publish is not its to publish any more.
-pub(super) fn succeeded<C: Exporting>(caps: &C, state: &mut State, epoch: Epoch, by: &str) -> Option<String> {
+fn succeeded<C: Exporting>(caps: &C, state: &mut State, epoch: Epoch, by: &str) -> Option<String> {
     let own = state.tenure.as_ref()?.epoch;
     if own >= epoch || active(Mutant::WritesAlthoughSucceeded) {
         return None;
@@ -122,14 +135,14 @@ fn lose<C: Exporting>(caps: &C, state: &mut State, sentence: &str, reason: &'sta
 }
 
 /// The operator says that there is no other: no lease, but an epoch of its own all the same.
-async fn alone<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<(), Sought> {
+async fn alone<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<(), Denied> {
     if let Some(deposed) = &state.deposed {
-        return Err(Sought::StandsBy(format!("{deposed}, although holdover_single_exporter = on: switch that off where several export")));
+        return Err(Denied::StandsBy(format!("{deposed}, although holdover_single_exporter = on: switch that off where several export")));
     }
     if state.tenure.is_some() && !state.is_to_resume() {
         return Ok(());
     }
-    let Located { head, .. } = locate(caps, facts, FIRST).await.map_err(Sought::Unknown)?;
+    let Located { head, .. } = locate(caps, facts, FIRST).await.map_err(Denied::Unknown)?;
     let latest = head.map(|head| head.epoch).unwrap_or_default();
     match &state.tenure {
         Some(tenure) if tenure.epoch >= latest => state.taken_up(),
@@ -139,11 +152,11 @@ async fn alone<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Resu
 }
 
 /// What an earlier process of this exporter held is taken up again, if nobody took it meanwhile (export-11).
-async fn resume<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succeed: bool) -> Result<(), Sought> {
+async fn resume<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succeed: bool) -> Result<(), Denied> {
     let Some(earlier) = state.tenure.clone() else { return Ok(()) };
     let began = caps.monotonic();
-    let Read { lease, etag, .. } = read(caps, facts).await.map_err(Sought::Unknown)?;
-    let still_ours = lease.filter(|lease| (lease.epoch, lease.process) == (earlier.epoch, earlier.process));
+    let Read { lease, etag, .. } = read(caps, facts).await.map_err(Denied::Unknown)?;
+    let still_ours = lease.filter(|lease| earlier.is_named_by(lease));
     let taken_up = match still_ours {
         None => active(Mutant::ResumesAnyTenure),
         Some(mut lease) => {
@@ -170,7 +183,7 @@ pub(super) fn until_renewal(tenure: &Tenure, facts: &Facts, now: Duration) -> Du
 }
 
 /// In office already: the lease is renewed when it is time.
-async fn keep<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<(), Sought> {
+async fn keep<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<(), Denied> {
     let now = caps.monotonic();
     if let Some(tenure) = &mut state.tenure {
         if !until_renewal(tenure, facts, now).is_zero() {
@@ -180,7 +193,7 @@ async fn keep<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Resul
     }
     match renew(caps, facts, state).await {
         // Not renewed, and not lost either: whether it may still publish, the age of the last renewal says.
-        Err(Sought::Unknown(sentence)) => {
+        Err(Denied::Unknown(sentence)) => {
             say_once(caps, state, Name::LeaseNotRenewed, &format!("The lease could not be renewed: {sentence}."));
             Ok(())
         }
@@ -191,21 +204,21 @@ async fn keep<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Resul
     }
 }
 
-async fn renew<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<(), Sought> {
-    let Some(tenure) = state.tenure.clone() else { return Err(Sought::Unknown("there is no office to keep".into())) };
+async fn renew<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<(), Denied> {
+    let Some(tenure) = state.tenure.clone() else { return Err(Denied::Unknown("there is no office to keep".into())) };
     let began = caps.monotonic();
-    let Read { lease, etag, .. } = read(caps, facts).await.map_err(Sought::Unknown)?;
+    let Read { lease, etag, .. } = read(caps, facts).await.map_err(Denied::Unknown)?;
     let lease = match lease {
-        Some(lease) if (lease.epoch, lease.process) == (tenure.epoch, tenure.process) => lease,
+        Some(lease) if tenure.is_named_by(&lease) => lease,
         Some(lease) => {
             let sentence = format!("'{}' holds the lease (epoch {})", lease.holder, lease.epoch.0);
             lose(caps, state, &sentence, "lease-taken");
-            return Err(Sought::StandsBy(sentence));
+            return Err(Denied::StandsBy(sentence));
         }
         // Somebody removed it. The office is where the epoch is.
         None => Lease::first(
             facts.settings.cluster.clone(),
-            lineage(caps, facts).await.map_err(Sought::Unknown)?,
+            lineage(caps, facts).await.map_err(Denied::Unknown)?,
             tenure.epoch,
             facts.settings.node.clone(),
             tenure.process,
@@ -216,23 +229,23 @@ async fn renew<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Resu
             state.tenure = Some(Tenure { renewed_ms: millis(began), ..tenure });
             Ok(())
         }
-        Swap::Stale => Err(Sought::Unknown("somebody else wrote the lease meanwhile".into())),
+        Swap::Stale => Err(Denied::Unknown("somebody else wrote the lease meanwhile".into())),
     }
 }
 
 /// Takes a lease that is free, and watches one that is not.
-async fn take<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succeed: bool) -> Result<(), Sought> {
+async fn take<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succeed: bool) -> Result<(), Denied> {
     let began = caps.monotonic();
-    let Read { lease, etag, file } = read(caps, facts).await.map_err(Sought::Unknown)?;
+    let Read { lease, etag, file } = read(caps, facts).await.map_err(Denied::Unknown)?;
     if let (Some(lease), Some(file)) = (&lease, file)
         && !is_free(caps, facts, state, lease, file)
     {
-        return Err(Sought::StandsBy(format!("'{}' leads (epoch {})", lease.holder, lease.epoch.0)));
+        return Err(Denied::StandsBy(format!("'{}' leads (epoch {})", lease.holder, lease.epoch.0)));
     }
     if let Some(lease) = lease.as_ref().filter(|lease| !lease.released && !may_succeed) {
-        return Err(Sought::StandsBy(format!("'{}' led (epoch {}), and this exporter has no control plane", lease.holder, lease.epoch.0)));
+        return Err(Denied::StandsBy(format!("'{}' led (epoch {}), and this exporter has no control plane", lease.holder, lease.epoch.0)));
     }
-    let Located { head, .. } = locate(caps, facts, FIRST).await.map_err(Sought::Unknown)?;
+    let Located { head, .. } = locate(caps, facts, FIRST).await.map_err(Denied::Unknown)?;
     let leased = lease.as_ref().map(|lease| lease.epoch).unwrap_or_default();
     let epoch = leased.max(head.as_ref().map(|head| head.epoch).unwrap_or_default()).next();
     let lineage = match (&head, &lease) {
@@ -246,7 +259,7 @@ async fn take<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, may_succ
             enter(caps, facts, state, epoch, began);
             Ok(())
         }
-        Swap::Stale => Err(Sought::StandsBy("another exporter was faster to take the lease".into())),
+        Swap::Stale => Err(Denied::StandsBy("another exporter was faster to take the lease".into())),
     }
 }
 
@@ -283,35 +296,37 @@ fn is_free<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, lease: &Lea
 }
 
 /// The head bears this leader's epoch before anything else is written: earlier writers fail from here on.
-async fn raise<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Sought {
+async fn raise<C: Exporting>(caps: &C, facts: &Facts, state: &mut State) -> Result<(), Denied> {
     for _ in 0..ROUNDS_MAX {
         let Some(epoch) = state.tenure.as_ref().map(|tenure| tenure.epoch) else { break };
-        let Located { head, etag } = match locate(caps, facts, FIRST).await {
-            Ok(located) => located,
-            Err(sentence) => return Sought::Unknown(sentence),
-        };
+        let Located { head, etag } = locate(caps, facts, FIRST).await.map_err(Denied::Unknown)?;
         let Some(mut head) = head else {
             // The first publication makes it, with this epoch.
-            return raised(caps, facts, state, None);
+            raised(caps, facts, state, None);
+            return Ok(());
         };
         if let Some(sentence) = succeeded(caps, state, head.epoch, &head.writer) {
-            return Sought::StandsBy(sentence);
+            return Err(Denied::StandsBy(sentence));
         }
         if head.epoch == epoch || active(Mutant::DoesNotRaiseTheEpoch) {
-            return raised(caps, facts, state, Some(&head));
+            raised(caps, facts, state, Some(&head));
+            return Ok(());
         }
         head.epoch = epoch;
         match move_head(caps, facts, head.clone(), etag).await {
-            Ok(()) => return raised(caps, facts, state, Some(&head)),
+            Ok(()) => {
+                raised(caps, facts, state, Some(&head));
+                return Ok(());
+            }
             Err(NotMoved::Stale) => {}
-            Err(NotMoved::Failed(sentence)) => return Sought::Unknown(sentence),
+            Err(NotMoved::Failed(sentence)) => return Err(Denied::Unknown(sentence)),
         }
     }
-    Sought::Unknown("the head moved under every try to raise its epoch".into())
+    Err(Denied::Unknown("the head moved under every try to raise its epoch".into()))
 }
 
 /// A new leader goes on with what it finds: a candidate that soaks, and copies that may be behind.
-fn raised<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, head: Option<&Head>) -> Sought {
+fn raised<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, head: Option<&Head>) {
     if let Some(tenure) = &mut state.tenure {
         tenure.raised = true;
     }
@@ -319,33 +334,27 @@ fn raised<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, head: Option
         soak::take_over(caps, facts, state, head);
         state.copies = Some(Copies::default());
     }
-    Sought::InOffice
 }
 
 async fn read<C: Exporting>(caps: &C, facts: &Facts) -> Result<Read, String> {
-    let fetched = match caps.get(FIRST, keys::LEASE, LEASE_BYTES_MAX).await {
-        Ok(fetched) => fetched,
-        Err(StorageFailure { kind: StorageFailureKind::Absent | StorageFailureKind::AbsentOrForbidden, .. }) => {
-            return Ok(Read { lease: None, etag: None, file: None });
-        }
-        Err(failure) => return Err(failure.detail),
+    let Some(Fetched { file, etag }) = fetch(caps, FIRST, keys::LEASE, LEASE_BYTES_MAX).await? else {
+        return Ok(Read { lease: None, etag: None, file: None });
     };
-    let file = read_body(&fetched.object).await?;
     let lease =
         Lease::read(&file, &facts.settings.trusted).map_err(|refusal| format!("the lease in the storage is not believed: {refusal}"))?;
     if lease.cluster != facts.settings.cluster {
         return Err(located::of_another_cluster(&lease.cluster, facts));
     }
-    Ok(Read { lease: Some(lease), etag: fetched.etag, file: Some(Digest::of(&file)) })
+    Ok(Read { lease: Some(lease), etag, file: Some(Digest::of(&file)) })
 }
 
 /// Every renewal changes the body: that is what keeps a leader alive.
-async fn renewed<C: Exporting>(caps: &C, mut lease: Lease, etag: Option<Etag>) -> Result<Swap, Sought> {
+async fn renewed<C: Exporting>(caps: &C, mut lease: Lease, etag: Option<Etag>) -> Result<Swap, Denied> {
     lease.renewals += 1;
     lease.renewed_at = caps.now();
     lease.released = false;
     // An answer that was lost is found out by the next look.
-    write(caps, &lease, etag).await.map_err(Sought::Unknown)
+    write(caps, &lease, etag).await.map_err(Denied::Unknown)
 }
 
 async fn write<C: Exporting>(caps: &C, lease: &Lease, etag: Option<Etag>) -> Result<Swap, String> {

@@ -5,11 +5,12 @@ use super::FIRST;
 use super::located::{Located, NotMoved, locate, move_head};
 use super::office;
 use super::publish::{self, Published};
-use super::state::State;
+use super::sealing;
+use super::state::{Guarded, Held, Reason, State};
 use crate::config::ValidConfig;
 use crate::model::GatewayVersion;
 use crate::mutants::{Mutant, active};
-use crate::policy::candidate::read_body;
+use crate::policy::candidate::{payload_key, read_body};
 use crate::policy::capabilities::{StorageFailure, StorageFailureKind, Unsealing};
 use crate::policy::events::{Event, Name};
 use crate::policy::{Exporting, Facts};
@@ -55,13 +56,12 @@ pub(super) async fn obey<C: Exporting>(caps: &C, facts: &Facts, state: &mut Stat
     if state.obeyed >= orders.number {
         return Ok(());
     }
-    let Located { head: Some(head), .. } = locate(caps, facts, FIRST).await? else { return Ok(()) };
+    let Located { head: Some(head), .. } = office::own_head(caps, facts, state).await? else { return Ok(()) };
     if head.orders >= orders.number {
         state.obeyed = orders.number;
+        // By an episode that was lost after that, perhaps: the further storages may be behind.
+        state.copies.get_or_insert_default();
         return Ok(());
-    }
-    if let Some(sentence) = office::succeeded(caps, state, head.epoch, &head.writer) {
-        return Err(sentence);
     }
     if orders.lineage != head.lineage {
         let sentence = format!("The orders are for lineage {}, and the head is of lineage {}.", orders.lineage, head.lineage);
@@ -78,10 +78,7 @@ pub(super) async fn obey<C: Exporting>(caps: &C, facts: &Facts, state: &mut Stat
 
 /// Pins as ordered, and the head says how far the orders are obeyed.
 async fn settle<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, orders: &Orders) -> Result<(), String> {
-    let Located { head: Some(mut head), etag } = locate(caps, facts, FIRST).await? else { return Ok(()) };
-    if let Some(sentence) = office::succeeded(caps, state, head.epoch, &head.writer) {
-        return Err(sentence);
-    }
+    let Located { head: Some(mut head), etag } = office::own_head(caps, facts, state).await? else { return Ok(()) };
     let before = head.clone();
     if !active(Mutant::IgnoresPins) {
         pin(caps, &mut head, orders);
@@ -139,7 +136,7 @@ async fn restored<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, rest
     match publish::again(caps, facts, state, version, valid).await {
         Published::At(position) | Published::Already(position) => {
             let sentence = "restored by order; what the control plane delivers next is published over it".to_owned();
-            state.held = Some(super::state::Held { reason: "restored".into(), sentence, approvable: None });
+            state.held = Some(Held { reason: Reason::Restored, sentence, approvable: None });
             caps.emit(
                 Event::info(Name::OrdersObeyed, format!("Generation {} was restored as {position}.", restore.position))
                     .with("position", position),
@@ -163,26 +160,21 @@ async fn reopened<C: Exporting>(caps: &C, facts: &Facts, restore: &Restore) -> R
     let entry = entry.ok_or_else(|| Reopening::Never("the head does not list it".into()))?;
     let fetched = caps.get(FIRST, &entry.key, entry.file_bytes).await.map_err(|failure| Reopening::Later(failure.detail))?;
     let file = read_body(&fetched.object).await.map_err(Reopening::Later)?;
+    if !sealing::is_entrys(&file, entry).map_err(Reopening::Never)? {
+        return Err(Reopening::Never("the storage holds other bytes than the head names".into()));
+    }
     opened(caps, facts, &file).await.map_err(Reopening::Never)
 }
 
 async fn opened<C: Unsealing>(caps: &C, facts: &Facts, file: &[u8]) -> Result<ValidConfig, String> {
     let verified = snapshot::verify(file, &facts.settings.trusted).map_err(|refusal| refusal.to_string())?;
-    let key = match verified.wrapped().map_err(|refusal| refusal.to_string())? {
-        None => None,
-        Some(wrapped) => Some(caps.unwrap(wrapped).await.map_err(|failure| failure.to_string())?),
-    };
+    let key = payload_key(caps, &verified).await.map_err(|skipped| skipped.to_string())?;
     let opened = verified.open(key.as_ref()).map_err(|refusal| refusal.to_string())?;
     opened.validate().map_err(|invalid| invalid.to_string())
 }
 
 /// Whether an approval stands for exactly this.
-pub(super) fn is_approved<C: Exporting>(
-    caps: &C,
-    orders: Option<&Orders>,
-    version: &GatewayVersion,
-    guarded: &super::state::Guarded,
-) -> bool {
+pub(super) fn is_approved<C: Exporting>(caps: &C, orders: Option<&Orders>, version: &GatewayVersion, guarded: &Guarded) -> bool {
     let approvals = orders.map_or(&[][..], |orders| &orders.approvals);
     approvals.iter().any(|approval| {
         approval.gateway_version == *version

@@ -1,21 +1,20 @@
 //! Station *publish*: upload the snapshot, read it back, verify it, then move the head (export-08).
 
-use super::located::{Located, NotMoved, later, locate, move_head};
+use super::located::{Located, NotMoved, later, move_head};
 use super::sealing::{self, Sealed};
-use super::state::{Copies, Guarded, Held, Soak, State};
+use super::state::{Copies, Guarded, Held, Reason, Soak, State};
 use super::{CONFIRM_EVERY, FIRST, kong_place, office, ordered, soak};
 use crate::config::{self, Strictness, ValidConfig};
 use crate::model::{Epoch, GatewayVersion, Generation, Lineage, Position};
 use crate::mutants::{Mutant, active};
-use crate::policy::backoff::millis;
 use crate::policy::candidate::read_body;
 use crate::policy::capabilities::{Etag, PutNew, StorageFailure, StorageFailureKind};
 use crate::policy::events::{Event, Name};
 use crate::policy::guard::{self, Counted};
 use crate::policy::{Exporting, Facts};
+use crate::snapshot::Snapshot;
 use crate::snapshot::head::{Entry, Head};
 use crate::snapshot::orders::Orders;
-use crate::snapshot::{self, Snapshot, Trust};
 
 /// How often one delivery is tried against a head that moves under it.
 const ROUNDS_MAX: u32 = 3;
@@ -101,27 +100,24 @@ async fn round<C: Exporting>(
     valid: ValidConfig,
     taken: u32,
 ) -> Result<Position, Stopped> {
-    let Located { head, etag } = locate(caps, facts, FIRST).await.map_err(Published::NotThisTime)?;
-    let head = head.unwrap_or_else(|| Head::first(facts.settings.cluster.clone(), Lineage::from_random(caps.random(), caps.random())));
-    if let Some(sentence) = office::succeeded(caps, state, head.epoch, &head.writer) {
-        return Err(Published::Never(sentence).into());
-    }
-    let Some(tenure) = &mut state.tenure else {
-        return Err(Published::NotThisTime("this exporter is not in office".into()).into());
+    let located = office::own_head(caps, facts, state).await;
+    let Some(epoch) = state.tenure.as_ref().map(|tenure| tenure.epoch) else {
+        return Err(Published::Never(located.err().unwrap_or_else(|| "this exporter is not in office".into())).into());
     };
-    let epoch = tenure.epoch;
-    if head.epoch != epoch && etag.is_some() && !active(Mutant::DoesNotRaiseTheEpoch) {
-        // It could not be seen when this exporter took office.
-        tenure.raised = false;
-        return Err(Published::NotThisTime("the head does not bear this leader's epoch yet".into()).into());
-    }
+    let Located { head, etag } = located.map_err(Published::NotThisTime)?;
+    let head = head.unwrap_or_else(|| Head::first(facts.settings.cluster.clone(), Lineage::from_random(caps.random(), caps.random())));
     if let Some(newest) = head.newest(wanted.version)
         && !active(Mutant::PublishesTheSame)
         && sealing::is_same(caps, facts, state, &head, newest, valid.proof()).await.map_err(Published::NotThisTime)?
     {
         let position = newest.position();
+        // This tenure's own, and not known to be: a try whose answer was lost came through.
+        let came_through = position.epoch == epoch && state.published != Some(position);
         soak::take_over(caps, facts, state, &head);
-        return Err(already(caps, facts, state, head, etag, position).await.into());
+        return match already(caps, facts, state, head, etag, position).await {
+            Published::Already(position) if came_through => Ok(position),
+            published => Err(published.into()),
+        };
     }
     let position = place(&head, epoch, taken);
     let (sameness, counts) = (valid.proof().sameness().to_owned(), valid.proof().counts().clone());
@@ -156,8 +152,7 @@ fn remember<C: Exporting>(caps: &C, facts: &Facts, state: &mut State, position: 
     state.copies = Some(Copies::default());
     state.soak = None;
     if is_candidate {
-        let until_ms = millis(caps.monotonic().saturating_add(facts.settings.soak));
-        state.soak = Some(Soak { position, until_ms, look_ms: 0, ill: false });
+        state.soak = Some(Soak::begins(position, caps.monotonic(), facts.settings.soak));
         let seconds = facts.settings.soak.as_secs();
         caps.emit(
             Event::info(Name::SoakBegan, format!("Generation {position} is a candidate for {seconds} s.")).with("position", position),
@@ -203,9 +198,7 @@ fn guarded<C: Exporting>(
     };
     let before = Counted { counts, bytes: Some(newest.file_bytes) };
     let objections = guard::judge(&before, after, &facts.settings.guard);
-    if objections.is_empty() || active(Mutant::NoGuards) {
-        return Ok(());
-    }
+    let Some(first) = objections.first().filter(|_| !active(Mutant::NoGuards)) else { return Ok(()) };
     let asked = Guarded { base: Some(newest.position()), sameness: sameness.to_owned() };
     let objection = guard::sentence(&objections);
     if ordered::is_approved(caps, orders, version, &asked) {
@@ -213,8 +206,7 @@ fn guarded<C: Exporting>(
         return Ok(());
     }
     let sentence = format!("{objection}; `holdover approve` releases it, if that is meant");
-    let reason = objections.first().map_or("guard", |objection| objection.kind()).to_owned();
-    Err(Published::Held(Held { reason, sentence, approvable: Some(asked) }))
+    Err(Published::Held(Held { reason: Reason::Guard(first.change()), sentence, approvable: Some(asked) }))
 }
 
 /// No change, no snapshot (export-05); a head that was confirmed long ago is confirmed on the way.
@@ -268,9 +260,7 @@ async fn read_back<C: Exporting>(caps: &C, entry: &Entry) -> Result<(), String> 
     }
     let fetched = caps.get(FIRST, &entry.key, entry.file_bytes).await.map_err(|failure| failure.detail)?;
     let file = read_body(&fetched.object).await?;
-    // Whether the bytes are those that were sealed; whose signature they bear is known.
-    let verified = snapshot::verify(&file, &Trust::unasked()).map_err(|refusal| refusal.to_string())?;
-    match verified.file_digest() == entry.file_digest {
+    match sealing::is_entrys(&file, entry)? {
         true => Ok(()),
         false => Err(format!("the storage gave other bytes back than were written under {}", entry.key)),
     }

@@ -7,7 +7,7 @@ use crate::model::{Digest, GatewayVersion, Lineage, Position, UnixMs};
 use crate::policy::capabilities::Sealing;
 use crate::policy::{Exporting, Facts};
 use crate::snapshot::head::{Entry, Head};
-use crate::snapshot::{About, Publication, Purpose, Snapshot, seal};
+use crate::snapshot::{self, About, Publication, Purpose, Snapshot, Trust, seal};
 
 /// A snapshot, and what the head is to say of it.
 pub(super) struct Sealed {
@@ -44,6 +44,12 @@ pub(super) async fn sealed<C: Exporting>(
     let mut entry = Entry::of(&snapshot, facts.settings.sealed_as.clone()).ok_or("the snapshot says nothing of its place")?;
     entry.sameness_tag = sameness_tag;
     Ok(Sealed { snapshot, entry })
+}
+
+/// Whether these are the bytes that the head names. Whose signature they bear is known. `Err`: they are no snapshot; a sentence.
+pub(super) fn is_entrys(file: &[u8], entry: &Entry) -> Result<bool, String> {
+    let verified = snapshot::verify(file, &Trust::unasked()).map_err(|refusal| refusal.to_string())?;
+    Ok(verified.file_digest() == entry.file_digest)
 }
 
 /// Whether a published generation is this configuration, sealed by the same keys and for the same recipients (export-05).

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::FIRST;
-use super::located::{Located, NotMoved, locate, move_head};
+use super::located::{Located, NotMoved, move_head};
 use super::office;
 use super::state::{Soak, State, left};
 use crate::mutants::{Mutant, active};
@@ -32,8 +31,7 @@ pub(super) fn take_over<C: Exporting>(caps: &C, facts: &Facts, state: &mut State
     }
     let Some(view) = head.view(&facts.settings.gateway_version) else { return };
     let Some(entry) = view.candidate.and_then(|position| view.entry(position)) else { return };
-    let until_ms = millis(caps.monotonic().saturating_add(facts.settings.soak));
-    state.soak = Some(Soak { position: entry.position(), until_ms, look_ms: 0, ill: false });
+    state.soak = Some(Soak::begins(entry.position(), caps.monotonic(), facts.settings.soak));
 }
 
 /// When to look next; `None`: nothing soaks.
@@ -48,11 +46,8 @@ pub(super) async fn look<C: Exporting>(caps: &C, facts: &Facts, state: &mut Stat
     let next = millis(now.saturating_add(LOOK_EVERY));
     soak.look_ms = if left(soak.until_ms, now).is_zero() { next } else { next.min(soak.until_ms) };
     let mut soak = soak.clone();
-    let Located { head, etag } = locate(caps, facts, FIRST).await?;
+    let Located { head, etag } = office::own_head(caps, facts, state).await?;
     let Some(mut head) = head else { return Ok(()) };
-    if let Some(sentence) = office::succeeded(caps, state, head.epoch, &head.writer) {
-        return Err(sentence);
-    }
     let version = &facts.settings.gateway_version;
     let sameness = head.view(version).and_then(|view| view.entry(soak.position)).and_then(|entry| entry.shown.as_ref());
     let sameness = sameness.map(|shown| shown.sameness.clone()).or_else(|| state.published_sameness.clone());
@@ -86,6 +81,8 @@ pub(super) async fn look<C: Exporting>(caps: &C, facts: &Facts, state: &mut Stat
         let moved = move_head(caps, facts, head, etag).await;
         return promoted(caps, state, soak, moved);
     }
+    // It is good already: an episode that was lost after that took with it that the further storages are behind.
+    state.copies.get_or_insert_default();
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::backoff::millis;
+use super::super::guard::Change;
 use crate::model::{Digest, Epoch, Position, UnixMs};
+use crate::snapshot::lease::Lease;
 
 const FORMAT: u16 = 1;
 
@@ -84,11 +86,61 @@ pub struct Probed {
 /// Why the newest delivery is not in the storage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// A stable word.
-    pub reason: String,
+    pub reason: Reason,
     pub sentence: String,
     /// What an approval would have to name.
     pub approvable: Option<Guarded>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It came before this exporter took office.
+    BeforeOffice,
+    Delay,
+    Failed,
+    Frozen,
+    /// A guard objects.
+    Guard(Change),
+    Refused,
+    Restored,
+    Standby,
+    Probe,
+    /// It cannot be found out who leads.
+    Unknown,
+}
+
+impl Reason {
+    /// A stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeOffice => "before-office",
+            Self::Delay => "delay",
+            Self::Failed => "failed",
+            Self::Frozen => "frozen",
+            Self::Guard(change) => change.as_str(),
+            Self::Refused => "refused",
+            Self::Restored => "restored",
+            Self::Standby => "standby",
+            Self::Probe => "probe",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether time alone ends it.
+    pub fn passes(self) -> bool {
+        match self {
+            Self::Delay | Self::Failed => true,
+            Self::BeforeOffice
+            | Self::Frozen
+            | Self::Guard(_)
+            | Self::Refused
+            | Self::Restored
+            | Self::Standby
+            | Self::Probe
+            | Self::Unknown => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +163,19 @@ pub struct Soak {
 pub struct Copies {
     pub due_ms: u64,
     pub failures: u32,
+}
+
+impl Tenure {
+    pub fn is_named_by(&self, lease: &Lease) -> bool {
+        (lease.epoch, lease.process) == (self.epoch, self.process)
+    }
+}
+
+impl Soak {
+    /// For the whole time, from now.
+    pub fn begins(position: Position, now: Duration, soak: Duration) -> Self {
+        Self { position, until_ms: millis(now.saturating_add(soak)), look_ms: 0, ill: false }
+    }
 }
 
 impl State {

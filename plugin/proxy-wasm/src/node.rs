@@ -40,7 +40,7 @@ pub async fn live(world: World, settings: Settings) -> Infallible {
             Standing::Serving(serving) => Some(serving),
             Standing::Stranded(_) | Standing::Refused(_) => None,
         };
-        let state = State::read(&outcome.state);
+        let state = State::read(&outcome.state, facts.process);
         let news = news(&world, facts.settings.give_up, outcome.refresh, outcome.wake_after).await;
         facts.connected = world.session().is_some();
         facts.session = world.sessions();

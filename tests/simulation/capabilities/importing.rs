@@ -8,6 +8,7 @@ use holdover_plugin::policy::capabilities::{Bundle, Cache, ControlPlane, Gateway
 use super::super::documents::{self, Nature};
 use super::super::executor::Answer;
 use super::super::faults::Fault;
+use super::super::node::Seen;
 use super::super::session::{Attempted, Session, Stage};
 use super::super::{control_plane, disk, invariants};
 use super::held::{Config, Object, Provenance, Source};
@@ -22,7 +23,7 @@ struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(Ok(said)) = self.answer.take() {
-            self.session.put_delivered(said);
+            self.session.put_back(said);
         }
     }
 }
@@ -58,6 +59,7 @@ impl Cache for Caps<ImporterRole> {
         let name = disk::name(slot);
         if let Some(mut chance) = self.world.strikes(Fault::CacheDamaged, &self.node, situation) {
             self.node.disk.damage(name, chance.number() as usize);
+            self.node.memory.borrow_mut().cached = None;
         }
         Ok(self.node.disk.file(name).map(|bytes| Object::whole(bytes, Provenance::Cache(slot))))
     }
@@ -116,23 +118,30 @@ impl Gateway for Caps<ImporterRole> {
         let out = self.world.chance(|chance| chance.duration(Duration::from_millis(1), Duration::from_millis(80)));
         self.node.gateway.borrow_mut().asked += 1;
         let nth = self.node.gateway.borrow().asked;
-        self.ask(hazard, out, Duration::from_micros(200), move |world| {
-            if node.process() != process || node.gateway.borrow().carried_out > nth {
-                return Err(NotApplied::Failed("another one came after it".into()));
-            }
-            node.gateway.borrow_mut().carried_out = nth;
-            let accepted = match (fails, nature) {
-                (true, _) => Err(NotApplied::Failed("it cannot be reached".into())),
-                (false, Nature::Rejected) => Err(NotApplied::Rejected("it does not like it".into())),
-                (false, Nature::Healthy | Nature::Breaks) => Ok(()),
-            };
-            invariants::handed_to_the_gateway(world, &node, digest, &source, accepted.is_ok());
-            if accepted.is_ok() && nature == Nature::Breaks {
-                break_later(world, &node);
-            }
-            accepted
-        })
-        .await
+        let before = std::mem::replace(&mut self.node.gateway.borrow_mut().seen, Seen::Perhaps(digest));
+        let applied = self
+            .ask(hazard, out, Duration::from_micros(200), move |world| {
+                if node.process() != process || node.gateway.borrow().carried_out > nth {
+                    return Err(NotApplied::Failed("another one came after it".into()));
+                }
+                node.gateway.borrow_mut().carried_out = nth;
+                let accepted = match (fails, nature) {
+                    (true, _) => Err(NotApplied::Failed("it cannot be reached".into())),
+                    (false, Nature::Rejected) => Err(NotApplied::Rejected("it does not like it".into())),
+                    (false, Nature::Healthy | Nature::Breaks) => Ok(()),
+                };
+                invariants::handed_to_the_gateway(world, &node, digest, &source, accepted.is_ok());
+                if accepted.is_ok() && nature == Nature::Breaks {
+                    break_later(world, &node);
+                }
+                accepted
+            })
+            .await;
+        self.node.gateway.borrow_mut().seen = match &applied {
+            Ok(()) => Seen::This(digest),
+            Err(_) => before,
+        };
+        applied
     }
 }
 

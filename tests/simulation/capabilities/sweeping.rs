@@ -31,9 +31,9 @@ impl StorageDelete for Caps<JanitorRole> {
             return Err(failure);
         }
         let (out, back) = self.travel(situation);
-        let key = key.to_owned();
+        let (key, node) = (key.to_owned(), self.node.clone());
         self.ask(hazard, out, back, move |world| {
-            invariants::deleted(world, storage, &key);
+            invariants::deleted(world, &node, storage, &key);
             world.storages[storage as usize].delete(&key);
         })
         .await;

@@ -55,7 +55,14 @@ pub fn storage_has_answered(world: &World, node: &Node, role: &str, storage: Sto
             let version = node.settings.borrow().gateway_version.clone();
             let offered = head.view(&version).map(|view| view.offered().map(|entry| entry.key.clone()).collect()).unwrap_or_default();
             let pinned = head.views.values().filter_map(|view| view.pinned).collect();
-            let seen = HeadSeen { lineage: head.lineage, confirmed_at: head.confirmed_at, pinned, offered, seen_at };
+            let seen = HeadSeen {
+                lineage: head.lineage,
+                confirmed_at: head.confirmed_at,
+                pinned,
+                offered,
+                seen_at,
+                clock_off: node.clock_off.get(),
+            };
             node.memory.borrow_mut().heads.insert(storage, seen);
         }
         "exporter" => exporter_has_read(world, node, key, fetched),
@@ -92,7 +99,9 @@ pub fn episode_ended(world: &World, node: &Node, outcome: &Outcome) {
     let memory = node.memory.borrow();
     let runs = node.gateway.borrow().runs;
     if let Standing::Serving(serving) = &outcome.standing {
-        holds(world, "boot_10_a_node_is_ready_only_when_its_gateway_runs_what_it_says", runs == Some(serving.digest), || {
+        // Unless it knows that it does not know.
+        let is_doubted = serving.sameness.is_empty();
+        holds(world, "boot_10_a_node_is_ready_only_when_its_gateway_runs_what_it_says", runs == Some(serving.digest) || is_doubted, || {
             let runs = runs.map_or("nothing".to_owned(), |runs| runs.short());
             format!("node-{} says {}, its gateway runs {runs}", node.index, serving.digest.short())
         });

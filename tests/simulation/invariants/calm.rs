@@ -49,7 +49,13 @@ fn published(world: &World, wanted: Option<&str>) -> Option<(&'static str, Strin
     };
     let version = leader.settings.borrow().gateway_version.clone();
     let model = world.model.borrow();
-    let held = leader.export.borrow().outcome.as_ref().is_some_and(|outcome| outcome.approvable.is_some());
+    let restored = |held: &String| held.starts_with("restored by order");
+    let held = leader
+        .export
+        .borrow()
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.approvable.is_some() || outcome.held.as_ref().is_some_and(restored));
     let newest = model.newest(&version);
     let shown = newest.and_then(|entry| entry.shown.as_ref()).map(|shown| shown.sameness.as_str());
     if shown != wanted && !held {

@@ -149,8 +149,11 @@ fn published(world: &Rc<World>, known: Option<&View>, head: &Head, version: &Gat
     if !restored {
         said_since_office(world, node, head, digest, &detail);
         guarded(world, node, neighbour, version, entry, &detail);
-        delayed(world, node, head, &detail);
-        node.memory.borrow_mut().exported = Some((head.epoch, world.now()));
+        // What an earlier process sent is nothing that its successor did.
+        if node.process() == writer.process {
+            delayed(world, node, head, &detail);
+            node.memory.borrow_mut().exported = Some((head.epoch, world.now()));
+        }
     }
     let sameness = |entry: &Entry| entry.shown.as_ref().map(|shown| (shown.sameness.clone(), entry.sealed_as.clone()));
     let differs = neighbour.is_none_or(|neighbour| sameness(neighbour) != sameness(entry));
@@ -201,7 +204,8 @@ fn guarded(world: &World, node: &Node, neighbour: Option<&Entry>, version: &Gate
     holds(world, "export_03_an_empty_configuration_is_never_published", entities > 0, detail);
     let Some(before) = neighbour.and_then(|neighbour| neighbour.shown.as_ref()) else { return };
     let Some(objection) = guards::objection(&before.counts, &shown.counts) else { return };
-    let (base, then) = (neighbour.map(Entry::position), node.memory.borrow().clock_then);
+    // By its clock when the episode began, or after it jumped.
+    let (base, then) = (neighbour.map(Entry::position), node.memory.borrow().clock_then.min(node.clock(world)));
     let model = world.model.borrow();
     let approved = model.orders.iter().flat_map(|orders| &orders.approvals).any(|approval| {
         approval.gateway_version == *version && approval.sameness == shown.sameness && approval.base == base && then <= approval.not_after
@@ -232,7 +236,7 @@ fn good(world: &World, known: Option<&View>, view: &View, version: &GatewayVersi
     holds(world, "export_10_a_candidate_is_good_only_after_its_soak", soaked || ordered, detail);
     let settings = world.nodes[writer.node].settings.borrow();
     let memory = world.nodes[writer.node].memory.borrow();
-    let asked = settings.soak_watch.is_empty() || memory.looked_at.is_some_and(|at| at >= memory.export_began);
+    let asked = settings.soak_watch.is_empty() || writer.looked;
     let is_candidate = known.candidate == Some(position);
     holds(world, "export_10_the_watched_nodes_are_asked_before_a_candidate_is_good", asked || !is_candidate, detail);
     let ill = memory.saw_ill;

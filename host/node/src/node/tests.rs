@@ -127,16 +127,34 @@ async fn what_is_pending_is_on_disk_before_the_policy_sees_it_and_until_it_lets_
     let mut story = Story::new([Dialled::Connects(s(1), vec![(s(0), Ok(config("one")))])]);
     // The process ends within the episode that was delivered to.
     let killed = Publisher::new(s(0), [Fate::Ends, Fate::Hangs]);
-    story.exporting(killed.clone()).await.run(sleep(s(10))).await;
-    assert_eq!(killed.calls(), ["tick nothing", "received one"]);
+    let running = tokio::spawn(story.exporting(killed.clone()).await.run(std::future::pending()));
+    eventually(|| killed.calls() == ["tick nothing", "received one"]).await;
+    running.abort();
+    assert!(running.await.is_err_and(|ended| ended.is_cancelled()));
     story.next_process([]);
     let next = Publisher::new(s(0), []);
     story.exporting(next.clone()).await.run(sleep(s(10))).await;
-    assert_eq!(next.calls(), ["tick one"]);
+    assert_eq!(next.calls(), ["tick one", "stop nothing"]);
     story.next_process([]);
     let later = Publisher::new(s(0), []);
     story.exporting(later.clone()).await.run(sleep(s(10))).await;
-    assert_eq!(later.calls(), ["tick nothing"], "the policy let go of it");
+    assert_eq!(later.calls(), ["tick nothing", "stop nothing"], "the policy let go of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exporter_that_is_stopped_in_the_middle_of_a_delivery_is_handed_it_once_more() {
+    let mut story = Story::new([Dialled::Connects(s(1), vec![(s(0), Ok(config("one")))])]);
+    let stopped = Publisher::new(s(0), [Fate::Ends, Fate::Hangs, Fate::Pending]);
+    let began = Instant::now();
+    story.exporting(stopped.clone()).await.run(sleep(s(10))).await;
+    assert_eq!(stopped.calls(), ["tick nothing", "received one", "received one, stopping"]);
+    assert_eq!(began.elapsed().as_secs(), 10);
+    story.next_process([]);
+    let next = Publisher::new(s(0), [Fate::Pending, Fate::Hangs]);
+    let began = Instant::now();
+    story.exporting(next.clone()).await.run(sleep(s(10))).await;
+    assert_eq!(next.calls(), ["tick one", "stop one"], "it was still on disk");
+    assert_eq!(began.elapsed().as_secs(), 15, "nobody holds an end up for more than five seconds");
 }
 
 #[tokio::test(start_paused = true)]
@@ -427,11 +445,13 @@ impl Publisher {
 impl Exporter for Publisher {
     async fn received(&self, config: Config, facts: Facts, _: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
         assert!(facts.connected);
-        self.episode(format!("received {}", text(&config))).await
+        let leave = if facts.stopping { ", stopping" } else { "" };
+        self.episode(format!("received {}{leave}", text(&config))).await
     }
 
-    async fn tick(&self, pending: Option<Config>, _: Facts, _: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
-        self.episode(format!("tick {}", pending.map_or("nothing".into(), |config| text(&config)))).await
+    async fn tick(&self, pending: Option<Config>, facts: Facts, _: Vec<u8>) -> Result<ExportOutcome, EpisodeLost> {
+        let why = if facts.stopping { "stop" } else { "tick" };
+        self.episode(format!("{why} {}", pending.map_or("nothing".into(), |config| text(&config)))).await
     }
 
     async fn probe(&self, _: Facts) -> Result<Vec<(String, Result<(), String>)>, EpisodeLost> {

@@ -59,6 +59,28 @@ async fn an_answer_that_its_caller_never_read_arrives_as_news() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_read_does_not_replace_what_came_after_it() {
+    let (sessions, _) = plane([Dialled::Connects(s(1), vec![(s(0), Ok(config("one"))), (s(1), Ok(config("two"))), (s(1), Err(lost()))])]);
+    let mut attempt = Box::pin(sessions.attempt(s(10)));
+    assert!(futures::poll!(&mut attempt).is_pending());
+    tokio::time::sleep(s(10)).await;
+    drop(attempt);
+    assert_eq!(delivered(sessions.news().await), "two");
+    assert!(matches!(sessions.news().await, News::Lost(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_session_left_never_comes_after_what_a_later_one_brought() {
+    let earlier = vec![(s(0), Ok(config("one"))), (s(1), Err(lost()))];
+    let (sessions, _) = plane([Dialled::Connects(s(1), earlier), Dialled::Connects(s(1), vec![(s(0), Ok(config("two")))])]);
+    // Its caller gave up, and was busy until the session was lost again.
+    assert!(timeout(Duration::from_millis(500), sessions.attempt(s(10))).await.is_err());
+    tokio::time::sleep(s(10)).await;
+    assert_eq!(sessions.attempt(s(10)).await.unwrap().bytes(), "two");
+    assert!(timeout(s(60), sessions.news()).await.is_err(), "there is no news: not the old configuration, and not the old loss");
+}
+
+#[tokio::test(start_paused = true)]
 async fn patience_ends_an_attempt_and_says_how_far_it_came() {
     let (sessions, plane) = plane([
         Dialled::Never,

@@ -4,7 +4,7 @@
 //! delivery ─┬─ not returning, or takes nothing away ──────────────────────► applied
 //!           ├─ takes much away, holdover_rejoin_guard = empty ────────────► applied, alarmed
 //!           └─ empty, or takes much away with shrink ─► held ─┬─ approved ─► applied
-//!                        ▲                                    ├─ three of the same over ten minutes ─► applied
+//!                        ▲                                    ├─ by three sessions over ten minutes ─► applied
 //!                        └── asked again every four minutes ──┘
 //! ```
 //! Only a *returning* control plane is doubted: what is served came from somewhere else, or from an earlier session than this one. In
@@ -54,6 +54,8 @@ pub struct Approved {
 pub struct Held {
     sameness: String,
     deliveries: u32,
+    /// The session that delivered it last: what an episode that was lost owes is judged again, and was delivered once.
+    session: u64,
     /// Of this process's monotonic clock.
     first_at_ms: u64,
     /// The sameness of an approval that was reported and cannot release this.
@@ -103,10 +105,12 @@ pub(super) async fn admit<C: Importing>(caps: &C, facts: &Facts, state: &mut Sta
     let mut held = state.held.take().filter(|held| held.sameness == proof.sameness()).unwrap_or_else(|| Held {
         sameness: proof.sameness().to_owned(),
         deliveries: 0,
+        session: 0,
         first_at_ms: millis(caps.monotonic()),
         passed_over: None,
     });
-    held.deliveries += 1;
+    held.deliveries += u32::from(held.session != session);
+    held.session = session;
     if held.is_released(caps).await {
         forget(caps, state);
         return Admission::Taken;

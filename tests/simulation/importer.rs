@@ -120,6 +120,11 @@ impl Loop {
         let caps = Caps::<ImporterRole>::new(self.world.clone(), self.node.clone());
         let facts = self.node.facts(&self.world);
         self.node.memory.borrow_mut().begin_episode();
+        if self.losses > 0 {
+            // What an episode tried and lost may be quarantined by now.
+            let usable = invariants::usable_cache(&self.world, &self.node);
+            self.node.memory.borrow_mut().still_cached(usable);
+        }
         let delivered = match &step {
             Step::Received(said) => Some(*said),
             Step::Boot | Step::Tick => None,
@@ -140,9 +145,7 @@ impl Loop {
                 self.owed = delivered.or_else(|| self.node.session().latest());
                 let pause = pause_after(self.losses, &self.node);
                 self.losses += 1;
-                // What it tried and lost may be quarantined by now.
-                let usable = invariants::usable_cache(&self.world, &self.node);
-                self.node.memory.borrow_mut().lose_episode(usable);
+                self.node.memory.borrow_mut().lose_episode();
                 self.world.note(self.node.actor(), "episode lost", 0, || why.to_owned());
                 self.wake_at = Some(self.world.now() + pause);
             }

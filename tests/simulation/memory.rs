@@ -97,8 +97,11 @@ impl Memory {
     }
 
     /// What an episode learnt is forgotten with it.
-    pub fn lose_episode(&mut self, usable: Option<Digest>) {
+    pub fn lose_episode(&mut self) {
         self.refused = self.refused_before;
+    }
+
+    pub fn still_cached(&mut self, usable: Option<Digest>) {
         self.cached = self.cached.and(usable);
     }
 

@@ -24,19 +24,18 @@ use super::raw::RawSettings;
 use super::reading::Reading;
 use super::reference::Name;
 use super::url;
-use super::{Export, Judges, LogLevel, Role, Settings};
-use acceptance::acceptance;
+use super::{ControlPlane, Export, Gateway, Judges, LogLevel, Role, Settings};
+use acceptance::{Acceptance, acceptance};
 use control_plane::control_plane;
-use exporting::exporting;
+use exporting::{Exporting, exporting};
 use fallback::{Fallback, fallback};
 use gateway::gateway;
-use keys::{Ways, keys};
+use keys::{Keys, Ways, keys};
 
 pub fn check(raw: &RawSettings, environment: &Environment, judges: &Judges<'_>, problems: Vec<Problem>) -> Result<Settings, Problems> {
     let mut reading = Reading::new(raw, environment, problems);
-    let settings = settings(&mut reading, environment, judges);
-    match settings {
-        Some(settings) if reading.problems.is_empty() => Ok(Settings { notes: reading.notes, ..settings }),
+    match groups(&mut reading, environment, judges) {
+        Some(groups) if reading.problems.is_empty() => Ok(Settings { notes: reading.notes, ..settings(groups) }),
         Some(_) | None => Err(Problems(reading.problems)),
     }
 }
@@ -47,7 +46,26 @@ pub fn status_address(raw: &RawSettings, environment: &Environment) -> Result<So
     address.ok_or(Problems(reading.problems))
 }
 
-fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<'_>) -> Option<Settings> {
+/// Every group, each sound by itself.
+struct Groups {
+    role: Role,
+    control_plane: ControlPlane,
+    fallback: Fallback,
+    timing: Timing,
+    exporting: Exporting,
+    rejoin_guard: RejoinGuard,
+    identity: Identity,
+    format: Format,
+    schema: Option<PathBuf>,
+    gateway: Gateway,
+    keys: Keys,
+    acceptance: Acceptance,
+    places: Places,
+    log_level: LogLevel,
+}
+
+/// Every group is read before the first missing one ends it.
+fn groups(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<'_>) -> Option<Groups> {
     let role = role(reading);
     let control_plane = control_plane(reading);
     let fallback = fallback(reading, environment, judges);
@@ -66,16 +84,34 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
         let fix = "a control plane has its configuration from its database; write off, or role = data_plane";
         reading.contradiction(Name::FallbackImport, fix);
     }
-
-    let (fallback, timing, identity, places) = (fallback?, timing?, identity?, places?);
-    let (keys, acceptance, exporting) = (keys?, acceptance?, exporting?);
     let (format, schema) = format?;
-    let policy = PolicySettings {
-        cluster: identity.cluster,
-        gateway_version: identity.gateway_version,
+    Some(Groups {
+        role: role?,
+        control_plane: control_plane?,
+        fallback: fallback?,
+        timing: timing?,
+        exporting: exporting?,
+        rejoin_guard: rejoin_guard?,
+        identity: identity?,
         format,
+        schema,
+        gateway: gateway?,
+        keys: keys?,
+        acceptance: acceptance?,
+        places: places?,
+        log_level: log_level?,
+    })
+}
+
+/// What the policy is told.
+fn policy(groups: &Groups) -> PolicySettings {
+    let Groups { fallback, timing, exporting, identity, keys, acceptance, .. } = groups;
+    PolicySettings {
+        cluster: identity.cluster.clone(),
+        gateway_version: identity.gateway_version.clone(),
+        format: groups.format,
         version_rule: acceptance.version_rule,
-        node: identity.node,
+        node: identity.node.clone(),
         import: fallback.import,
         storages: fallback.storages.iter().map(|storage| url::shown(storage)).collect(),
         on_refusal: timing.on_refusal,
@@ -88,27 +124,32 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
         guard: exporting.guard,
         soak: exporting.soak,
         soak_watch: exporting.soak_watch.clone(),
-        rejoin_guard: rejoin_guard?,
+        rejoin_guard: groups.rejoin_guard,
         settle: timing.settle,
         staleness_warn: timing.staleness_warn,
         head_age_max: acceptance.head_age_max,
         on_stale: acceptance.on_stale,
         cache_age_max: acceptance.cache_age_max,
-        trusted: keys.trusted,
-        operators: keys.operators,
+        trusted: keys.trusted.clone(),
+        operators: keys.operators.clone(),
         has_identity: keys.files.identity.is_some(),
         // Only whoever opens the files knows: `wire.rs` says it.
         sealed_as: String::new(),
         kong_layout: keys.kong_layout,
         min_generation: acceptance.min_generation,
         accept_lineage: acceptance.accept_lineage,
-        break_glass: acceptance.break_glass,
-    };
-    Some(Settings {
+        break_glass: acceptance.break_glass.clone(),
+    }
+}
+
+fn settings(groups: Groups) -> Settings {
+    let policy = policy(&groups);
+    let Groups { fallback, exporting, places, .. } = groups;
+    Settings {
         policy,
-        role: role?,
-        control_plane: control_plane?,
-        gateway: gateway?,
+        role: groups.role,
+        control_plane: groups.control_plane,
+        gateway: groups.gateway,
         storages: fallback.storages,
         s3_addressing: fallback.s3_addressing,
         shared_fetch_dir: fallback.shared_fetch_dir,
@@ -117,16 +158,16 @@ fn settings(reading: &mut Reading<'_>, environment: &Environment, judges: &Judge
             soak_watch: exporting.soak_watch,
             janitor: exporting.janitor,
         }),
-        keys: keys.files,
-        schema,
+        keys: groups.keys.files,
+        schema: groups.schema,
         cache_dir: places.cache_dir,
         bundle: places.bundle,
         status_listen: places.status_listen,
-        log_level: log_level?,
+        log_level: groups.log_level,
         policy_file: places.policy_file,
         compiled_dir: places.compiled_dir,
         notes: Vec::new(),
-    })
+    }
 }
 
 const REJOIN_GUARDS: [(&str, RejoinGuard); 3] = [("empty", RejoinGuard::Empty), ("shrink", RejoinGuard::Shrink), ("off", RejoinGuard::Off)];

@@ -97,6 +97,7 @@ fn of(key: &str) -> &'static str {
         keys::HEAD => "the head",
         keys::LEASE => "the lease",
         keys::ORDERS => "the orders",
+        probe if probe.starts_with(keys::PROBES) => "a scratch key of the probe",
         _snapshot => "a snapshot",
     }
 }

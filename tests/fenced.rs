@@ -9,6 +9,8 @@
 mod chronicle;
 #[path = "fenced/declined.rs"]
 mod declined;
+#[path = "fenced/ended.rs"]
+mod ended;
 #[path = "fenced/exporter.rs"]
 mod exporter;
 #[path = "fenced/ground.rs"]

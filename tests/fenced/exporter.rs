@@ -180,6 +180,13 @@ impl Exporter {
         self.kept_its_secrets()
     }
 
+    /// SIGTERM, and its end: it takes its leave.
+    pub async fn end(&mut self) -> anyhow::Result<()> {
+        self.signal(libc::SIGTERM);
+        until(BOUND, LOOK_EVERY, "its end", async || Ok(self.has_ended().then_some(()))).await.with_context(|| self.said())?;
+        self.kill_9()
+    }
+
     /// SIGSTOP: it holds what it holds, and knows nothing of the time that passes.
     pub fn stop(&self) {
         self.signal(libc::SIGSTOP);

@@ -1,4 +1,4 @@
-//! Exporters that are killed, stopped past their lease and continued, and a storage that errs and answers late, round after round, while
+//! Exporters that are killed, ended, stopped past their lease and continued, and a storage that errs and answers late, round after round, while
 //! the control plane changes: whatever happens, no head falls, no update is lost, and one epoch has one writer (export-06, export-08).
 //!
 //! Late: the storage looks at a request only when another exporter took over long ago, as a network does that holds a packet back.
@@ -33,6 +33,7 @@ enum Mischief {
     None,
     KillLeader,
     KillAnyone,
+    EndLeader,
     StopLeader,
     StopAnyone,
     LoseAnswers,
@@ -41,8 +42,15 @@ enum Mischief {
     Late,
 }
 
-const OF_PROCESSES: [Mischief; 6] =
-    [Mischief::None, Mischief::KillLeader, Mischief::KillLeader, Mischief::KillAnyone, Mischief::StopLeader, Mischief::StopAnyone];
+const OF_PROCESSES: [Mischief; 7] = [
+    Mischief::None,
+    Mischief::KillLeader,
+    Mischief::KillLeader,
+    Mischief::KillAnyone,
+    Mischief::EndLeader,
+    Mischief::StopLeader,
+    Mischief::StopAnyone,
+];
 const OF_THE_STORAGE: [Mischief; 4] = [Mischief::LoseAnswers, Mischief::Err, Mischief::SlowDown, Mischief::Late];
 /// A process that starts would probe a storage that is broken meanwhile, and decline.
 const WITH_A_BROKEN_STORAGE: [Mischief; 3] = [Mischief::None, Mischief::StopLeader, Mischief::Late];
@@ -51,6 +59,7 @@ const WITH_A_BROKEN_STORAGE: [Mischief; 3] = [Mischief::None, Mischief::StopLead
 pub struct Counts {
     pub rounds: u32,
     pub kills: u32,
+    pub ends: u32,
     pub stops: u32,
     pub faults: u32,
     pub held_back: u32,
@@ -113,6 +122,13 @@ async fn round(team: &mut Team, mischief: Mischief, seed: &mut Seed, counts: &mu
             counts.kills += 1;
             // Sooner and later than its lease ends.
             tokio::time::sleep(seed.millis_below(3 * LEASE_EXPIRE.as_millis() as u64 / 2)).await;
+            victim.start_again()?;
+        }
+        Mischief::EndLeader => {
+            let victim = victim(team, true, seed).await;
+            let victim = team.exporters.get_mut(victim).context("a victim")?;
+            victim.end().await?;
+            counts.ends += 1;
             victim.start_again()?;
         }
         Mischief::StopLeader | Mischief::StopAnyone => {
@@ -200,9 +216,12 @@ fn count(team: &Team, counts: &mut Counts) {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, kills, stops, faults, held_back, elections, resumed, offices_lost, .. } = self;
+        let Self { rounds, kills, ends, stops, faults, held_back, elections, resumed, offices_lost, .. } = self;
         let Self { lost_races, failed_exports, publishes, heads_seen, heads_written, head, .. } = self;
-        write!(f, "{rounds} rounds: {kills} kills, {stops} stops past the lease, {faults} storage faults, {held_back} held back; ")?;
+        write!(
+            f,
+            "{rounds} rounds: {kills} kills, {ends} orderly ends, {stops} stops past the lease, {faults} storage faults, {held_back} held back; "
+        )?;
         write!(f, "{elections} elections, {resumed} offices taken up again, {offices_lost} lost; ")?;
         write!(f, "{publishes} publications, {failed_exports} failed exports, {lost_races} lost races; ")?;
         let written = heads_written.map(|written| format!(" of {written}")).unwrap_or_default();

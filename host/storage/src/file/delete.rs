@@ -2,7 +2,8 @@
 //!
 //! A listing walks what stands below the prefix and keeps the first names of what it finds, so that a page costs no more memory than a
 //! page. Names that begin with a dot are the storage's own (locks, temporary files) and no objects; links are not followed, for what
-//! they lead to is not this storage's to remove. Folders stay when their last object goes: a writer may be about to use them.
+//! they lead to is not this storage's to remove. Folders stay when their last object goes: a writer may be about to use them. What
+//! writers left behind that were killed goes on the way.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry};
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use holdover_ports::{Listed, Listing, StorageDelete, StorageFailure};
 
 use super::Folder;
+use super::durable;
 use super::failure::{self, Doing};
 use super::lock::Lock;
 use crate::{PAGE_OBJECTS_MAX, date, key};
@@ -64,7 +66,11 @@ fn first_keys(folder: &Path, prefix: &str, after: Option<&str>, keys_max: usize)
             let entry = entry?;
             // What is no text is no key.
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if name.starts_with('.') || !name.starts_with(begins) {
+            if name.starts_with('.') {
+                durable::remove_litter(&entry.path(), &name);
+                continue;
+            }
+            if !name.starts_with(begins) {
                 continue;
             }
             let key = if parent.is_empty() { name } else { format!("{parent}/{name}") };
@@ -141,6 +147,23 @@ mod tests {
         symlink(elsewhere.path(), home.path().join("holdover/snapshots/loop")).unwrap();
         symlink(elsewhere.path().join("theirs"), home.path().join("holdover/snapshots/theirs")).unwrap();
         assert_eq!(keys(&deleter, "").await, ["holdover/snapshots/a"]);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_writer_left_is_removed_a_day_later() {
+        let (home, writer, deleter) = storage();
+        assert_eq!(writer.put_new("holdover/snapshots/a", Bytes::new()).await, Ok(PutNew::Created));
+        let (old, young, foreign) = (".17-3-0.tmp", ".17-4-0.tmp", ".hidden");
+        let path = |name: &str| home.path().join("holdover/snapshots").join(name);
+        for name in [old, young, foreign] {
+            fs::write(path(name), b"half").unwrap();
+        }
+        for name in [old, foreign] {
+            let file = File::options().write(true).open(path(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(25 * 3600)).unwrap();
+        }
+        assert_eq!(keys(&deleter, "holdover/snapshots/").await, ["holdover/snapshots/a"]);
+        assert_eq!([old, young, foreign].map(|name| path(name).exists()), [false, true, true]);
     }
 
     #[tokio::test]

@@ -6,6 +6,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How the names of temporary files end.
+const TEMPORARY: &str = ".tmp";
+const LITTER_AGE: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) enum Failure {
     /// The object is as it was.
@@ -55,6 +60,15 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Removes what a writer that was killed left behind. Whoever writes is done with its temporary file long before.
+pub(crate) fn remove_litter(path: &Path, name: &str) {
+    let age = || fs::symlink_metadata(path).ok()?.modified().ok()?.elapsed().ok();
+    if name.starts_with('.') && name.ends_with(TEMPORARY) && age().is_some_and(|age| age > LITTER_AGE) {
+        // Then the next sweep finds it.
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// Removes its file when it goes, whether that was renamed, linked or neither.
 struct Temporary(PathBuf);
 
@@ -63,7 +77,7 @@ impl Temporary {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let path = parent.join(format!(".{}-{moment}-{number}.tmp", std::process::id()));
+        let path = parent.join(format!(".{}-{moment}-{number}{TEMPORARY}", std::process::id()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let temporary = Self(path);
         file.write_all(body)?;

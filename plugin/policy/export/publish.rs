@@ -70,6 +70,12 @@ pub(super) async fn publish<C: Exporting>(
                 kong_place::write(caps, facts, config).await;
                 return Published::At(position);
             }
+            Err(Stopped::With(Published::Already(position))) if state.published != Some(position) => {
+                // By a try whose answer was lost, or by another process: what comes after the head may not have been done.
+                kong_place::write(caps, facts, config).await;
+                let came_through = state.unanswered.take() == Some(position.epoch);
+                return if came_through { Published::At(position) } else { Published::Already(position) };
+            }
             Err(Stopped::With(published)) => return published,
             Err(Stopped::Raced) => caps.emit(Event::info(Name::ExportLostRace, "Somebody else wrote to the storage meanwhile: once more.")),
         }
@@ -111,13 +117,8 @@ async fn round<C: Exporting>(
         && sealing::is_same(caps, facts, state, &head, newest, valid.proof()).await.map_err(Published::NotThisTime)?
     {
         let position = newest.position();
-        // This tenure's own, and not known to be: a try whose answer was lost came through.
-        let came_through = position.epoch == epoch && state.published != Some(position);
         soak::take_over(caps, facts, state, &head);
-        return match already(caps, facts, state, head, etag, position).await {
-            Published::Already(position) if came_through => Ok(position),
-            published => Err(published.into()),
-        };
+        return Err(already(caps, facts, state, head, etag, position).await.into());
     }
     let position = place(&head, epoch, taken);
     let (sameness, counts) = (valid.proof().sameness().to_owned(), valid.proof().counts().clone());
@@ -134,8 +135,9 @@ async fn round<C: Exporting>(
     let soaking = wanted.orders.is_some() && !facts.settings.soak.is_zero() && !active(Mutant::GoodAtOnce);
     let next = advance(caps, head, position, entry, wanted.version, soaking);
     let is_candidate = next.view(wanted.version).is_some_and(|view| view.candidate == Some(position));
+    state.unanswered = Some(epoch);
     match move_head(caps, facts, next, etag).await {
-        Ok(()) => {}
+        Ok(()) => state.unanswered = None,
         Err(NotMoved::Stale) => return Err(Stopped::Raced),
         Err(NotMoved::Failed(sentence)) => return Err(Published::NotThisTime(sentence).into()),
     }

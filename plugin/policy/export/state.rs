@@ -33,6 +33,8 @@ pub struct State {
     /// Whether what is pending was delivered to an earlier process, in a tenure that this one took up again.
     pub resumed: bool,
     pub failures: u32,
+    /// The epoch in which a head was to be published and is not known to have been.
+    pub unanswered: Option<Epoch>,
     retry_due_ms: Option<u64>,
     last_export_ms: Option<u64>,
     confirm_due_ms: Option<u64>,

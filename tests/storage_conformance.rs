@@ -318,7 +318,7 @@ async fn a_store_that_went_away_is_unreachable_and_has_everything_when_it_is_bac
     let store = embedded().await;
     let storage = admin_of(&store).await;
     storage.writer.put_new("head", Bytes::from_static(b"one")).await.unwrap();
-    store.stop().await.unwrap();
+    store.stop().await;
     expect(&storage.reader.get("head", 10).await.unwrap_err(), StorageFailureKind::Unreachable, "AWS_CONFIG_STORAGE_ENDPOINT");
     expect(
         &storage.writer.put_new("other", Bytes::new()).await.unwrap_err(),

@@ -51,7 +51,7 @@ async fn credentials_that_the_storage_does_not_know_are_named_and_not_repeated()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_cannot_be_reached_is_named_and_asked_until_it_can() {
     let site = Site::start().await;
-    site.store.stop().await.unwrap();
+    site.store.stop().await;
     let sentence = format!(
         "AWS_CONFIG_STORAGE_ENDPOINT = {} cannot be reached (Connection refused (os error 111)); \
          check the address, that the service runs, and the way to it",

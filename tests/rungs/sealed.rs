@@ -27,7 +27,7 @@ async fn who_holds_the_keys_starts_and_starts_again_from_its_cache() {
     sealed.history.serves(&mut node, 1, "storage").await;
     ends_on_sigterm(&mut node).await;
 
-    sealed.history.site.store.stop().await.unwrap();
+    sealed.history.site.store.stop().await;
     let mut node = Node::spawn(&spec).unwrap();
     serves(&sealed.history.site, &mut node, "cache").await;
     node.kill_9().await.unwrap();

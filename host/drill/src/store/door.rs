@@ -25,15 +25,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct Door {
     address: SocketAddr,
     served: Served,
-    state: Mutex<State>,
-}
-
-enum State {
-    Open(JoinHandle<()>),
-    /// Bound and not listening: connections are refused, and nobody else gets the port.
-    Closed(TcpSocket),
-    /// Between the two.
-    Turning,
+    /// Bound and never listening: however often the door closes, nobody else gets the port.
+    _keeper: TcpSocket,
+    /// `None`: connections are refused.
+    serving: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What is behind the door.
@@ -48,48 +43,42 @@ pub(super) struct Served {
 impl Door {
     /// Needs a runtime to serve on.
     pub fn open(served: Served) -> io::Result<Self> {
-        let listener = bound((Ipv4Addr::LOCALHOST, 0).into())?.listen(BACKLOG)?;
-        let address = listener.local_addr()?;
-        let serving = tokio::spawn(serve(listener, served.clone()));
-        Ok(Self { address, served, state: Mutex::new(State::Open(serving)) })
+        let keeper = bound((Ipv4Addr::LOCALHOST, 0).into())?;
+        let door = Self { address: keeper.local_addr()?, served, _keeper: keeper, serving: Mutex::default() };
+        door.reopen()?;
+        Ok(door)
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub async fn close(&self) -> io::Result<()> {
-        let serving = match std::mem::replace(&mut *self.lock(), State::Turning) {
-            State::Open(serving) => serving,
-            other @ (State::Closed(_) | State::Turning) => {
-                *self.lock() = other;
-                return Ok(());
-            }
-        };
-        serving.abort();
-        // Its end, not its result, is what is waited for: then the listener and every connection are gone.
-        let _ = serving.await;
-        *self.lock() = State::Closed(bound(self.address)?);
-        Ok(())
+    pub async fn close(&self) {
+        let serving = self.lock().take();
+        if let Some(serving) = serving {
+            serving.abort();
+            // Its end, not its result, is what is waited for: then the listener and every connection are gone.
+            let _ = serving.await;
+        }
     }
 
     pub fn reopen(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        *state = match std::mem::replace(&mut *state, State::Turning) {
-            State::Closed(socket) => State::Open(tokio::spawn(serve(socket.listen(BACKLOG)?, self.served.clone()))),
-            other @ (State::Open(_) | State::Turning) => other,
-        };
+        let mut serving = self.lock();
+        if serving.is_none() {
+            let listener = bound(self.address)?.listen(BACKLOG)?;
+            *serving = Some(tokio::spawn(serve(listener, self.served.clone())));
+        }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if let State::Open(serving) = &*self.lock() {
+        if let Some(serving) = &*self.lock() {
             serving.abort();
         }
     }
@@ -130,7 +119,7 @@ impl Served {
     }
 }
 
-/// Reusable, or the connections of before would keep the port from being taken again.
+/// Reusable, or the keeper and the connections of before would keep the port from being listened on.
 fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;

@@ -101,8 +101,8 @@ impl Store {
     }
 
     /// Cuts every connection and refuses further ones. The port stays taken, so that nobody else answers there.
-    pub async fn stop(&self) -> io::Result<()> {
-        self.door.close().await
+    pub async fn stop(&self) {
+        self.door.close().await;
     }
 
     /// Listens again, with what was stored before.

@@ -71,6 +71,8 @@ pub async fn receive<C: Importing>(caps: &C, facts: &Facts, state: &mut State, c
         Err(skipped) => {
             let incomparable = facts.serving.is_none() && facts.settings.rejoin_guard != RejoinGuard::Off;
             state.unused = incomparable.then_some(Unused::Incomparable);
+            // It said something else than what is held.
+            rejoin::forget(caps, state);
             let sentence = format!("What the control plane delivered is not used: {skipped}");
             caps.emit(Event::alarm(Name::ConfigInvalid, format!("{sentence}.")).with("reason", skipped.reason()));
             return Applied::NotThis(sentence);

@@ -221,20 +221,23 @@ async fn already<C: Exporting>(
     position: Position,
 ) -> Published {
     let now = caps.now();
-    if now.since(head.confirmed_at) >= CONFIRM_EVERY {
+    let age = now.since(head.confirmed_at);
+    let mut confirm_after = CONFIRM_EVERY.saturating_sub(age);
+    if age >= CONFIRM_EVERY {
         if let Err(sentence) = office::is_fresh(caps, facts, state).await {
             return Published::NotThisTime(sentence);
         }
         head.confirmed_at = later(head.confirmed_at, now);
         match move_head(caps, facts, head, etag).await {
             Ok(()) => {
+                confirm_after = CONFIRM_EVERY;
                 state.copies.get_or_insert_default().due_ms = 0;
                 caps.emit(Event::info(Name::HeadConfirmed, "The head is confirmed: nothing changed."));
             }
             Err(not_moved) => return Published::NotThisTime(not_moved.into()),
         }
     }
-    state.confirm_after(caps.monotonic(), CONFIRM_EVERY);
+    state.confirm_after(caps.monotonic(), confirm_after);
     caps.emit(Event::info(Name::ExportUnchanged, "The newest generation is this configuration already.").with("position", position));
     Published::Already(position)
 }

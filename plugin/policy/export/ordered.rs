@@ -5,7 +5,6 @@ use super::FIRST;
 use super::located::{Located, NotMoved, locate, move_head};
 use super::office;
 use super::publish::{self, Published};
-use super::sealing;
 use super::state::{Guarded, Held, Reason, State};
 use crate::config::ValidConfig;
 use crate::model::GatewayVersion;
@@ -14,7 +13,7 @@ use crate::policy::candidate::{payload_key, read_body};
 use crate::policy::capabilities::{StorageFailure, StorageFailureKind, Unsealing};
 use crate::policy::events::{Event, Name};
 use crate::policy::{Exporting, Facts};
-use crate::snapshot::head::Head;
+use crate::snapshot::head::{Entry, Head};
 use crate::snapshot::orders::{ORDERS_BYTES_MAX, Orders, Restore};
 use crate::snapshot::{self, keys};
 
@@ -160,14 +159,14 @@ async fn reopened<C: Exporting>(caps: &C, facts: &Facts, restore: &Restore) -> R
     let entry = entry.ok_or_else(|| Reopening::Never("the head does not list it".into()))?;
     let fetched = caps.get(FIRST, &entry.key, entry.file_bytes).await.map_err(|failure| Reopening::Later(failure.detail))?;
     let file = read_body(&fetched.object).await.map_err(Reopening::Later)?;
-    if !sealing::is_entrys(&file, entry).map_err(Reopening::Never)? {
-        return Err(Reopening::Never("the storage holds other bytes than the head names".into()));
-    }
-    opened(caps, facts, &file).await.map_err(Reopening::Never)
+    opened(caps, facts, &file, entry).await.map_err(Reopening::Never)
 }
 
-async fn opened<C: Unsealing>(caps: &C, facts: &Facts, file: &[u8]) -> Result<ValidConfig, String> {
+async fn opened<C: Unsealing>(caps: &C, facts: &Facts, file: &[u8], entry: &Entry) -> Result<ValidConfig, String> {
     let verified = snapshot::verify(file, &facts.settings.trusted).map_err(|refusal| refusal.to_string())?;
+    if verified.file_digest() != entry.file_digest {
+        return Err("the storage holds other bytes than the head names".into());
+    }
     let key = payload_key(caps, &verified).await.map_err(|skipped| skipped.to_string())?;
     let opened = verified.open(key.as_ref()).map_err(|refusal| refusal.to_string())?;
     opened.validate().map_err(|invalid| invalid.to_string())

@@ -80,6 +80,8 @@ impl SeaweedFs {
 
         let [master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3_port, s3_grpc] = free_ports();
         let mut arguments: Vec<String> = ["server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"].map(str::to_owned).into();
+        // It would otherwise take nothing any more on a large disk that is nearly full: a hundredth of it is gigabytes.
+        arguments.push("-volume.minFreeSpace=100MiB".to_owned());
         // Everything that would listen elsewhere or call home is off.
         arguments.extend(["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20"].map(str::to_owned));
         let ports =

@@ -36,6 +36,8 @@ pub struct Memory {
     pub served_after: Option<Duration>,
     /// What was applied and has to be noted before the episode ends.
     pub owes_mark: Option<(Lineage, GatewayVersion, Position)>,
+    /// Tells what an episode asked for from what one before it did, which may arrive late.
+    pub episode: u64,
     /// Its gateway rejected a configuration, and took none since.
     pub rejected: bool,
     /// The newest of its deliveries that the gateway runs or ran, by number.
@@ -51,6 +53,9 @@ pub struct Memory {
     /// When a watched node was asked last.
     pub looked_at: Option<Duration>,
     pub export_began: Duration,
+    /// Which exporting episode it is, and the last of them that was lost.
+    pub export: u64,
+    lost_export: u64,
     /// Its clock then.
     pub clock_then: UnixMs,
 }
@@ -87,6 +92,7 @@ impl Memory {
     }
 
     pub fn begin_episode(&mut self) {
+        self.episode += 1;
         self.heads.clear();
         self.fetched.clear();
         self.delivered_in_episode = false;
@@ -99,6 +105,7 @@ impl Memory {
     /// What an episode learnt is forgotten with it.
     pub fn lose_episode(&mut self) {
         self.refused = self.refused_before;
+        self.episode += 1;
     }
 
     pub fn still_cached(&mut self, usable: Option<Digest>) {
@@ -106,13 +113,18 @@ impl Memory {
     }
 
     pub fn begin_export(&mut self, now: Duration, clock: UnixMs) {
+        self.export += 1;
         self.export_began = now;
         self.clock_then = clock;
     }
 
-    /// What it did for its delay is forgotten with it.
+    /// What it did for its delay is forgotten with it, and so is what it sent and what is yet to arrive.
     pub fn lose_export(&mut self) {
-        self.exported = None;
+        (self.exported, self.lost_export) = (None, self.export);
+    }
+
+    pub fn is_lost_export(&self, export: u64) -> bool {
+        export <= self.lost_export
     }
 
     pub fn answered(&mut self, answered: &Attempted) {

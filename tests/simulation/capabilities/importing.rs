@@ -114,7 +114,8 @@ impl Gateway for Caps<ImporterRole> {
         let hazard = self.hazard(situation).await;
         let fails = self.world.strikes(Fault::GatewayFails, &self.node, situation).is_some();
         let nature = documents::by_digest(config.digest).map_or(Nature::Healthy, |document| document.nature);
-        let (node, digest, source, process) = (self.node.clone(), config.digest, config.source.clone(), self.node.process());
+        let (node, digest, process) = (self.node.clone(), config.digest, self.node.process());
+        let handed = invariants::Handed::now(&self.world, &self.node, config);
         let out = self.world.chance(|chance| chance.duration(Duration::from_millis(1), Duration::from_millis(80)));
         self.node.gateway.borrow_mut().asked += 1;
         let nth = self.node.gateway.borrow().asked;
@@ -130,7 +131,7 @@ impl Gateway for Caps<ImporterRole> {
                     (false, Nature::Rejected) => Err(NotApplied::Rejected("it does not like it".into())),
                     (false, Nature::Healthy | Nature::Breaks) => Ok(()),
                 };
-                invariants::handed_to_the_gateway(world, &node, digest, &source, accepted.is_ok());
+                invariants::handed_to_the_gateway(world, &node, &handed, accepted.is_ok());
                 if accepted.is_ok() && nature == Nature::Breaks {
                     break_later(world, &node);
                 }

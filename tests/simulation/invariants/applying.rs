@@ -9,7 +9,7 @@ use holdover_plugin::policy::capabilities::Slot;
 use holdover_plugin::policy::{OnStale, RejoinGuard};
 use holdover_plugin::snapshot::cached;
 
-use super::super::capabilities::{Provenance, Source};
+use super::super::capabilities::{Config, Provenance, Source};
 use super::super::disk;
 use super::super::documents;
 use super::super::memory::HeadSeen;
@@ -18,17 +18,38 @@ use super::super::node::Node;
 use super::super::world::World;
 use super::holds;
 
+/// What a gateway is asked to run, noted when it is asked: what becomes of it may be seen minutes later.
+pub struct Handed {
+    digest: Digest,
+    source: Source,
+    /// The newest delivery that said this, by number.
+    delivery: Option<u64>,
+    /// The importing episode that asks.
+    episode: u64,
+}
+
+impl Handed {
+    pub fn now(world: &World, node: &Node, config: &Config) -> Self {
+        let deliveries = &world.model.borrow().nodes[node.index].deliveries;
+        let delivery = deliveries.iter().rposition(|delivery| delivery.said.document().digest == config.digest);
+        let (source, episode) = (config.source.clone(), node.memory.borrow().episode);
+        Self { digest: config.digest, source, delivery: delivery.map(|nth| nth as u64), episode }
+    }
+}
+
 /// A configuration reaches the gateway.
-pub fn handed_to_the_gateway(world: &Rc<World>, node: &Rc<Node>, digest: Digest, source: &Source, accepted: bool) {
+pub fn handed_to_the_gateway(world: &Rc<World>, node: &Rc<Node>, handed: &Handed, accepted: bool) {
+    let Handed { digest, source, .. } = handed;
+    let digest = *digest;
     let name = documents::by_digest(digest).map_or("something", |document| document.name.as_str());
     world.note(node.actor(), if accepted { "applies" } else { "rejects" }, digest_number(digest), || format!("{name} from {source:?}"));
     boot_06_a_gateway_is_handed_only_what_the_control_plane_said(world, node, digest, source);
     match source {
-        Source::Delivery => deliveries(world, node, digest, accepted),
+        Source::Delivery => deliveries(world, node, handed, accepted),
         Source::Opened { .. } | Source::KongPlace => fallbacks(world, node, digest, source),
     }
     if accepted {
-        applied(world, node, digest, source);
+        applied(world, node, handed);
     } else {
         node.memory.borrow_mut().rejected = true;
         // It was tried and refused: what is on the disk is not usable after all.
@@ -46,13 +67,12 @@ fn boot_06_a_gateway_is_handed_only_what_the_control_plane_said(world: &World, n
     });
 }
 
-fn deliveries(world: &World, node: &Node, digest: Digest, accepted: bool) {
+fn deliveries(world: &World, node: &Node, handed: &Handed, accepted: bool) {
+    let Handed { digest, delivery, .. } = *handed;
     let model = world.model.borrow();
-    let nth = model.nodes[node.index].deliveries.iter().rposition(|delivery| delivery.said.document().digest == digest);
-    let newest = nth.map(|nth| nth as u64);
     let mut memory = node.memory.borrow_mut();
-    holds(world, "boot_11_no_older_delivery_replaces_a_newer_one", newest >= memory.newest_applied, || {
-        format!("node-{} applies delivery {newest:?} after {:?}", node.index, memory.newest_applied)
+    holds(world, "boot_11_no_older_delivery_replaces_a_newer_one", delivery >= memory.newest_applied, || {
+        format!("node-{} applies delivery {delivery:?} after {:?}", node.index, memory.newest_applied)
     });
     let runs = node.gateway.borrow().runs;
     let entities = |digest: Digest| {
@@ -74,7 +94,7 @@ fn deliveries(world: &World, node: &Node, digest: Digest, accepted: bool) {
         || format!("node-{} applies {}", node.index, digest.short()),
     );
     if accepted {
-        memory.newest_applied = newest.max(memory.newest_applied);
+        memory.newest_applied = delivery.max(memory.newest_applied);
     }
 }
 
@@ -114,18 +134,23 @@ fn fallbacks(world: &World, node: &Node, digest: Digest, source: &Source) {
     holds(world, "boot_13_a_head_that_is_too_old_is_refused_where_that_was_asked", !stale, detail);
 }
 
-fn applied(world: &Rc<World>, node: &Rc<Node>, digest: Digest, source: &Source) {
+fn applied(world: &Rc<World>, node: &Rc<Node>, handed: &Handed) {
+    let Handed { digest, source, episode, .. } = handed;
     let mut gateway = node.gateway.borrow_mut();
     gateway.applied += 1;
-    gateway.runs = Some(digest);
+    gateway.runs = Some(*digest);
     let mut memory = node.memory.borrow_mut();
     memory.rejected = false;
     let age = world.now() - memory.began;
     memory.served_after.get_or_insert(age);
     let mut model = world.model.borrow_mut();
     model.applications += 1;
+    if *episode != memory.episode {
+        // Its episode was lost, and with it whatever it owed.
+        return;
+    }
     if *source != Source::Delivery {
-        memory.applied_fallback = Some(digest);
+        memory.applied_fallback = Some(*digest);
     }
     if let Source::Opened { gateway_version, published: Some((lineage, position)), .. } = source {
         memory.owes_mark = Some((*lineage, gateway_version.clone(), *position));

@@ -149,8 +149,8 @@ fn published(world: &Rc<World>, known: Option<&View>, head: &Head, version: &Gat
     if !restored {
         said_since_office(world, node, head, digest, &detail);
         guarded(world, node, neighbour, version, entry, &detail);
-        // What an earlier process sent is nothing that its successor did.
-        if node.process() == writer.process {
+        // What an earlier process sent, or an episode that was lost, is nothing that its successor did.
+        if node.process() == writer.process && !node.memory.borrow().is_lost_export(writer.export) {
             delayed(world, node, head, &detail);
             node.memory.borrow_mut().exported = Some((head.epoch, world.now()));
         }

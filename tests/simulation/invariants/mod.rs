@@ -16,7 +16,7 @@ use std::time::Duration;
 use holdover_plugin::policy::capabilities::{Fetched, StorageId};
 use holdover_plugin::snapshot::{self, Trust, keys};
 
-pub use applying::{cache_is_written, handed_to_the_gateway, marks_are_on_disk};
+pub use applying::{Handed, cache_is_written, handed_to_the_gateway, marks_are_on_disk};
 pub use boot::{episode_ended, storage_has_answered, storage_is_asked, usable_cache};
 pub use calm::{is_converged, says_what_is_missing};
 pub use offices::export_ended;
@@ -49,6 +49,8 @@ pub struct Writer {
     pub lease_at: Option<Duration>,
     pub sent_at: Duration,
     pub process: Option<Process>,
+    /// The exporting episode that sent it.
+    pub export: u64,
     /// Whether it has asked the watched nodes in the same episode.
     pub looked: bool,
 }
@@ -62,6 +64,7 @@ impl Writer {
             lease_at: memory.lease_at,
             sent_at: world.now(),
             process: node.process(),
+            export: memory.export,
             looked: memory.looked_at.is_some_and(|at| at >= memory.export_began),
         }
     }

@@ -52,8 +52,10 @@ fn many(arguments: &Arguments) -> ExitCode {
         passing_over: arguments.texts("--pass-over"),
         stops: arguments.has("--stop"),
     };
+    // Before it begins: the tree may be another one when it ends.
+    let commit = commit();
     let outcome = campaign(&asked);
-    say(&asked, &outcome);
+    say(&asked, &outcome, &commit);
     if arguments.has("--coverage") {
         println!("\n{}", outcome.coverage.table());
         REASONS.iter().for_each(|(letter, why)| println!("{letter}: {why}"));
@@ -68,9 +70,9 @@ fn many(arguments: &Arguments) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn say(asked: &Campaign, outcome: &Outcome) {
+fn say(asked: &Campaign, outcome: &Outcome, commit: &str) {
     let (seeds, seconds) = (outcome.seeds, outcome.seconds.max(0.001));
-    println!("commit   {}", commit());
+    println!("commit   {commit}");
     println!("seeds    {seeds} from {} in {seconds:.1} s on {} threads: {:.0} seeds/s", asked.from, asked.threads, seeds as f64 / seconds);
     println!("time     {:.0} simulated node-hours: {:.0} per second", outcome.node_hours, outcome.node_hours / seconds);
     println!(

@@ -1,0 +1,285 @@
+//! What is said over the websocket: a data plane's introduction (`basic_info`), and a control plane's `reconfigure`.
+//!
+//! A reconfigure message is kept as the bytes that came; only what the protocol itself needs is read out of it. Whether the
+//! configuration is a good one, the reader of those bytes must find out.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use holdover_plugin::config::{JSON_DEPTH_MAX, kong};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::HASH_BYTES;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugin {
+    pub name: String,
+    /// The bundled ones have Kong's own version. `None` is admitted everywhere and leaves only the name to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// How a data plane introduces itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BasicInfo {
+    /// Whoever configures a plugin that is not here sends nothing: custom plugins belong here, too.
+    pub plugins: Vec<Plugin>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A whole configuration, as its control plane sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconfigure {
+    /// The whole message, inflated.
+    pub message: Bytes,
+    /// The control plane's name for it: what a data plane pings when it runs this configuration.
+    pub hash: String,
+}
+
+#[derive(Serialize)]
+struct Introduction<'a> {
+    filters: BTreeMap<String, String>,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    plugins: &'a [Plugin],
+    labels: &'a BTreeMap<String, String>,
+    process_conf: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Introduced {
+    #[serde(rename = "type", default)]
+    kind: serde_json::Value,
+    #[serde(default)]
+    plugins: serde_json::Value,
+    #[serde(default)]
+    labels: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", default)]
+    kind: serde_json::Value,
+    #[serde(default)]
+    config_hash: Option<String>,
+    #[serde(borrow, default)]
+    config_table: Option<&'a RawValue>,
+}
+
+impl BasicInfo {
+    /// As a control plane may read it: plain JSON, and nothing of this process's own settings.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let (filters, process_conf) = (BTreeMap::new(), BTreeMap::new());
+        let introduction = Introduction { filters, kind: "basic_info", plugins: &self.plugins, labels: &self.labels, process_conf };
+        serde_json::to_vec(&introduction)
+    }
+
+    /// `Err` says what a control plane closes the connection for.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let introduced: Introduced =
+            serde_json::from_slice(bytes).map_err(|error| format!("the introduction is no JSON that can be read ({error})"))?;
+        match introduced.kind.as_str() {
+            Some("basic_info") => {}
+            Some(other) => return Err(format!("the first frame is '{}' and not basic_info", cut(other))),
+            None => return Err("the first frame says no type; basic_info is due".to_owned()),
+        }
+        // Kong's JSON has one kind of table: an empty list may come as an object, and a filled object lists nothing.
+        let plugins = match introduced.plugins {
+            serde_json::Value::Array(entries) => entries.iter().filter_map(Plugin::read).collect(),
+            serde_json::Value::Object(_) => Vec::new(),
+            _ => return Err("the introduction has no list of plugins".to_owned()),
+        };
+        let labels = match introduced.labels {
+            serde_json::Value::Object(labels) => labels,
+            _ => serde_json::Map::new(),
+        };
+        let labels = labels.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect();
+        Ok(Self { plugins, labels })
+    }
+}
+
+impl Plugin {
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), version: None }
+    }
+
+    /// A version that is no text is none: Kong compares none either.
+    fn read(entry: &serde_json::Value) -> Option<Self> {
+        let name = entry.get("name")?.as_str()?.to_owned();
+        let version = entry.get("version").and_then(serde_json::Value::as_str).map(str::to_owned);
+        Some(Self { name, version })
+    }
+}
+
+impl Reconfigure {
+    /// `None` for a message of another type, which a data plane passes over. `Err` says why the message cannot be read.
+    pub fn read(message: Bytes) -> Result<Option<Self>, String> {
+        let envelope: Envelope<'_> =
+            serde_json::from_slice(&message).map_err(|error| format!("it is no JSON that can be read ({error})"))?;
+        if envelope.kind.as_str() != Some("reconfigure") {
+            return Ok(None);
+        }
+        let Some(table) = envelope.config_table.filter(|table| table.get().starts_with('{')) else {
+            return Err("it has no config_table".to_owned());
+        };
+        if depth(table.get().as_bytes()) >= JSON_DEPTH_MAX {
+            return Err(format!("it is nested deeper than {JSON_DEPTH_MAX} levels"));
+        }
+        let hash = match envelope.config_hash {
+            Some(hash) if hash.len() == HASH_BYTES && hash.bytes().all(|byte| byte.is_ascii_graphic()) => hash,
+            Some(hash) => return Err(format!("its config_hash '{}' is not {HASH_BYTES} characters", cut(&hash))),
+            // A data plane computes what it is not told.
+            None => kong::hashes(table.get().as_bytes()).map_err(|invalid| format!("its config_table cannot be read ({invalid})"))?.config,
+        };
+        Ok(Some(Self { message, hash }))
+    }
+}
+
+/// How deep JSON is nested that was read already.
+fn depth(json: &[u8]) -> usize {
+    let (mut now, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' if !in_text => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Of somebody else's text only as much as a sentence can bear.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// The plugins that come with open-source Kong of this minor version of 3, in the order in which a data plane lists them.
+pub fn bundled_plugins(minor: u32) -> Vec<&'static str> {
+    BUNDLED.iter().filter(|(since, _)| minor >= *since).map(|(_, name)| *name).collect()
+}
+
+/// With the minor version that brought each; those of 3.0 to 3.4 are not told apart.
+const BUNDLED: [(u32, &str); 45] = [
+    (0, "acl"),
+    (0, "acme"),
+    (6, "ai-prompt-decorator"),
+    (6, "ai-prompt-guard"),
+    (6, "ai-prompt-template"),
+    (6, "ai-proxy"),
+    (6, "ai-request-transformer"),
+    (6, "ai-response-transformer"),
+    (0, "aws-lambda"),
+    (0, "azure-functions"),
+    (0, "basic-auth"),
+    (0, "bot-detection"),
+    (0, "correlation-id"),
+    (0, "cors"),
+    (0, "datadog"),
+    (0, "file-log"),
+    (0, "grpc-gateway"),
+    (0, "grpc-web"),
+    (0, "hmac-auth"),
+    (0, "http-log"),
+    (0, "ip-restriction"),
+    (0, "jwt"),
+    (0, "key-auth"),
+    (0, "ldap-auth"),
+    (0, "loggly"),
+    (0, "oauth2"),
+    (0, "opentelemetry"),
+    (0, "post-function"),
+    (0, "pre-function"),
+    (0, "prometheus"),
+    (0, "proxy-cache"),
+    (0, "rate-limiting"),
+    (9, "redirect"),
+    (0, "request-size-limiting"),
+    (0, "request-termination"),
+    (0, "request-transformer"),
+    (0, "response-ratelimiting"),
+    (0, "response-transformer"),
+    (0, "session"),
+    (8, "standard-webhooks"),
+    (0, "statsd"),
+    (0, "syslog"),
+    (0, "tcp-log"),
+    (0, "udp-log"),
+    (0, "zipkin"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_introduction_is_read_as_it_was_written() {
+        let plugins = vec![Plugin { name: "cors".into(), version: Some("3.9.1".into()) }, Plugin::named("mine")];
+        let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
+        let info = BasicInfo { plugins, labels };
+        assert_eq!(BasicInfo::decode(&info.encode().unwrap()), Ok(info));
+    }
+
+    #[test]
+    fn what_kong_closes_for_is_refused_and_what_it_bears_is_borne() {
+        for refused in
+            ["{}", r#"{"type":"x","plugins":[]}"#, r#"{"type":"basic_info"}"#, r#"{"type":"basic_info","plugins":3}"#, "[]", "\u{7f}"]
+        {
+            assert!(BasicInfo::decode(refused.as_bytes()).is_err(), "{refused}");
+        }
+        assert!(BasicInfo::decode(b"{\"type\":\"basic_info\",\"plugins\":[],\"labels\":\"\xff\"}").is_err(), "no UTF-8");
+        for borne in [r#"{"type":"basic_info","plugins":{}}"#, r#"{"type":"basic_info","plugins":[],"labels":null,"process_conf":{"a":1}}"#]
+        {
+            assert_eq!(BasicInfo::decode(borne.as_bytes()), Ok(BasicInfo::default()), "{borne}");
+        }
+        let odd = BasicInfo::decode(br#"{"type":"basic_info","plugins":[{"name":"a","version":1.5},{"version":"1"},7]}"#).unwrap();
+        assert_eq!(odd.plugins, [Plugin::named("a")]);
+    }
+
+    #[test]
+    fn a_reconfigure_keeps_its_bytes_and_another_type_is_passed_over() {
+        let hash = "0c3691e222ced09931240a9d88cfd632";
+        let text = format!(r#"{{ "type":"reconfigure", "config_hash":"{hash}", "config_table":{{"a":"]}}\"["}}, "timestamp":1.0e3 }}"#);
+        let read = Reconfigure::read(Bytes::from(text.clone())).unwrap().unwrap();
+        assert_eq!((read.message, read.hash.as_str()), (Bytes::from(text), hash));
+        assert_eq!(Reconfigure::read(Bytes::from_static(br#"{"type":"other"}"#)), Ok(None));
+    }
+
+    #[test]
+    fn a_hash_that_is_not_told_is_computed() {
+        let text = r#"{"type":"reconfigure","config_table":{"_format_version":"3.0"}}"#;
+        let computed = kong::hashes(br#"{"_format_version":"3.0"}"#).unwrap().config;
+        assert_eq!(Reconfigure::read(Bytes::from(text)).unwrap().unwrap().hash, computed);
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_used_says_why() {
+        let deep = format!(r#"{{"type":"reconfigure","config_table":{{"a":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        for (text, why) in [
+            ("", "no JSON"),
+            (r#"{"type":"reconfigure""#, "no JSON"),
+            (r#"{"type":"reconfigure"}"#, "no config_table"),
+            (r#"{"type":"reconfigure","config_table":[]}"#, "no config_table"),
+            (r#"{"type":"reconfigure","config_table":{},"config_hash":"short"}"#, "'short'"),
+            (deep.as_str(), "nested deeper"),
+        ] {
+            let told = Reconfigure::read(Bytes::from(text.to_owned())).unwrap_err();
+            assert!(told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_bundled_plugins_grow_with_the_version() {
+        let counts: Vec<usize> = [4, 5, 6, 7, 8, 9, 10].map(|minor| bundled_plugins(minor).len()).into();
+        assert_eq!(counts, [37, 37, 43, 43, 44, 45, 45]);
+        let names = bundled_plugins(9);
+        assert!(names.is_sorted() && names.contains(&"redirect"));
+    }
+}

@@ -47,7 +47,8 @@ async fn a_hundred_captured_routes_are_served() {
         Row("h9.example.test", "/r00057", Some("/u7")),
         Row("h9.example.test", "/r00009", Some("/u9")),
         Row("h39.example.test", "/r00089/x", Some("/u9/x")),
-        Row("H49.Example.Test", "/r00099", Some("/u9")),
+        // Kong compares the header as it came, letter for letter.
+        Row("H49.Example.Test", "/r00099", None),
         Row("any.example.test", "/r00009", None),
         Row("h9.example.test", "/r00099", None),
         Row("any.example.test", "/r00100", None),

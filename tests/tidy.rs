@@ -132,11 +132,15 @@ fn the_plugin_depends_on_nothing_of_the_host_and_adapters_know_only_the_ports() 
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(known("plugin"), set(&[]));
     assert_eq!(known("plugin/build"), set(&[]));
-    for shell in ["plugin/component", "plugin/proxy-wasm", "host/ports"] {
+    for shell in ["plugin/component", "plugin/proxy-wasm", "host/ports", "host/hybrid"] {
         assert_eq!(known(shell), set(&["holdover-plugin"]), "{shell}");
     }
-    for adapter in ["host/storage", "host/control-plane", "host/gateway", "host/node"] {
+    for adapter in ["host/storage", "host/node"] {
         assert_eq!(known(adapter), set(&["holdover-plugin", "holdover-ports"]), "{adapter}");
+    }
+    // Kong's wire has two ends, and one adapter for each.
+    for adapter in ["host/control-plane", "host/gateway"] {
+        assert_eq!(known(adapter), set(&["holdover-hybrid", "holdover-plugin", "holdover-ports"]), "{adapter}");
     }
     assert_eq!(known("host/component"), set(&["holdover-plugin", "holdover-plugin-build", "holdover-ports"]));
     let adapters = ["holdover-control-plane", "holdover-gateway"];

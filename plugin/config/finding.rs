@@ -44,6 +44,11 @@ impl Findings {
         self.more += other.more;
     }
 
+    /// Of all there were, kept or not.
+    pub fn count(&self) -> usize {
+        self.findings.len() + self.more
+    }
+
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty()
     }

@@ -14,6 +14,11 @@ pub enum Decision<'a> {
         route: &'a Route,
         plugin: &'a str,
     },
+    /// 503: Kong would refuse this kind of entity on the route's way, the route itself or what is behind it.
+    Refused {
+        route: &'a Route,
+        entity: &'static str,
+    },
     /// 426: the route takes https only.
     UpgradeRequired {
         route: &'a Route,
@@ -27,6 +32,8 @@ pub enum Decision<'a> {
     /// 415: the route takes gRPC only.
     NotGrpc {
         route: &'a Route,
+        /// It is gRPC, and comes without TLS to a route that wants it. gRPC says so with status 1 in an answer of 200.
+        lacks_tls: bool,
     },
     /// 404.
     NoRoute,

@@ -59,6 +59,10 @@ pub(super) struct Route {
     pub headers: HeaderMap,
     #[serde(default, deserialize_with = "whole")]
     pub regex_priority: i64,
+    #[serde(default, deserialize_with = "list")]
+    pub sources: Vec<IgnoredAny>,
+    #[serde(default, deserialize_with = "list")]
+    pub destinations: Vec<IgnoredAny>,
     pub strip_path: Option<bool>,
     pub preserve_host: Option<bool>,
     pub https_redirect_status_code: Option<f64>,
@@ -168,7 +172,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Plugins<'a> {
     }
 }
 
-fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(ListVisitor(PhantomData))
 }
 

@@ -68,8 +68,9 @@ impl Index {
         building.finish(matchers)
     }
 
-    /// `host` is in lower case, `path` normalised.
-    pub(super) fn find<'i, 'p>(&'i self, request: &Request<'_>, host: &str, path: &'p str) -> Option<Found<'i, 'p>> {
+    /// `path` is normalised.
+    pub(super) fn find<'i, 'p>(&'i self, request: &Request<'_>, path: &'p str) -> Option<Found<'i, 'p>> {
+        let host = request.host;
         if host.len() > HOST_BYTES_MAX {
             return None;
         }

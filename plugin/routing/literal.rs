@@ -1,31 +1,53 @@
 //! The literal text that every match of a route's regular expression begins with, so that the index can hold it among the
-//! prefixes and only the expressions that may match are run.
+//! prefixes and only the expressions that may match are run; and what is left of the expression, which many routes may share.
 //!
 //! Errs on the short side: a prefix that is too short costs time, one that is too long would cost a route.
 
+use regex_syntax::hir::{Look, LookSet};
+
+/// A pattern in two parts: it matches whatever begins with `literal` and goes on with a match of `rest`.
+pub(super) struct Split<'p> {
+    pub literal: String,
+    /// `None` if the pattern cannot be split, for it may match without the literal, or elsewhere than at the start.
+    pub rest: Option<&'p str>,
+}
+
 /// `pattern` is what stands after the `~` of a route's path; it is matched from the start of the path.
-pub(super) fn prefix(pattern: &str) -> String {
+pub(super) fn split(pattern: &str) -> Split<'_> {
     let mut literal = String::new();
     if has_bare_alternative(pattern) {
-        return literal;
+        return Split { literal, rest: None };
     }
-    let mut rest = pattern.chars().peekable();
-    while let Some(next) = rest.next() {
-        let character = match next {
-            '\\' => match rest.next() {
-                Some(escaped) if escaped.is_ascii_punctuation() && !"<>".contains(escaped) => escaped,
-                _ => break,
-            },
-            '.' | '^' | '$' | '|' | '?' | '*' | '+' | '(' | ')' | '[' | ']' | '{' | '}' => break,
-            plain => plain,
-        };
-        match rest.peek() {
-            // The character may be absent; after a `+` too, for another repetition may follow.
-            Some('?' | '*' | '{' | '+') => break,
-            _ => literal.push(character),
+    let mut rest = pattern;
+    while let Some((character, behind)) = literal_character(rest) {
+        // The character may be absent; after a `+` too, for another repetition may follow.
+        if behind.starts_with(['?', '*', '{', '+']) {
+            break;
         }
+        literal.push(character);
+        rest = behind;
     }
-    literal
+    Split { literal, rest: Some(rest) }
+}
+
+/// The character that the pattern's first element stands for, if it stands for one, and the pattern behind it.
+fn literal_character(pattern: &str) -> Option<(char, &str)> {
+    let mut characters = pattern.chars();
+    match characters.next()? {
+        '\\' => {
+            let escaped = characters.next().filter(|escaped| escaped.is_ascii_punctuation() && !"<>".contains(*escaped))?;
+            Some((escaped, characters.as_str()))
+        }
+        '.' | '^' | '$' | '|' | '?' | '*' | '+' | '(' | ')' | '[' | ']' | '{' | '}' => None,
+        plain => Some((plain, characters.as_str())),
+    }
+}
+
+/// Whether a match depends on what stands in front of it: such a pattern means another thing on the rest of a path.
+pub(super) fn looks_back(pattern: &str) -> bool {
+    let forward = LookSet::singleton(Look::End).insert(Look::EndLF);
+    let looks = regex_syntax::parse(pattern).map(|hir| hir.properties().look_set());
+    looks.is_ok_and(|looks| !looks.subtract(forward).is_empty())
 }
 
 /// Whether a `|` stands outside of every group, or may do so.
@@ -74,7 +96,29 @@ mod tests {
             ("", ""),
         ];
         for (pattern, wanted) in cases {
-            assert_eq!(prefix(pattern), wanted, "{pattern}");
+            assert_eq!(split(pattern).literal, wanted, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_stands_behind_the_literal() {
+        let cases = [
+            ("/a/(?<id>\\d+)$", Some("(?<id>\\d+)$")),
+            ("/a\\.b?", Some("b?")),
+            ("/a\\.?", Some("\\.?")),
+            ("/a|/b", None),
+            ("/a", Some("")),
+        ];
+        for (pattern, wanted) in cases {
+            assert_eq!(split(pattern).rest, wanted, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_looks_back_is_known() {
+        for (pattern, wanted) in [("\\d+$", false), ("[^/]+", false), ("^a", true), ("\\bx", true), ("(?m)a$", false), ("a(?m:^b)?", true)]
+        {
+            assert_eq!(looks_back(pattern), wanted, "{pattern}");
         }
     }
 
@@ -93,7 +137,7 @@ mod tests {
             let Ok(regex) = regex::Regex::new(&format!("^{pattern}")) else { continue };
             compiled += 1;
             for path in paths {
-                assert!(!regex.is_match(path) || path.starts_with(&prefix(&pattern)), "{pattern} {path}");
+                assert!(!regex.is_match(path) || path.starts_with(&split(&pattern).literal), "{pattern} {path}");
             }
         }
         assert!(compiled > 1_000, "{compiled}");

@@ -2,6 +2,7 @@
 //! expressions, is tried in several places, and so becomes several matchers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -31,7 +32,9 @@ pub(super) enum Paths {
 
 pub(super) struct Expression {
     pub literal_prefix: String,
-    regex: Regex,
+    regex: Arc<Regex>,
+    /// How much of the path the regex is not shown: the literal prefix, which it is then without, or nothing.
+    passed_over: usize,
 }
 
 /// A matcher with what decides when it is tried.
@@ -65,9 +68,9 @@ struct HeaderCondition {
 }
 
 enum HeaderValue {
-    /// In lower case.
+    /// ASCII in lower case.
     Exact(String),
-    Expression(Regex),
+    Expression(Arc<Regex>),
 }
 
 enum Sni {
@@ -76,14 +79,40 @@ enum Sni {
     StartsWith(String),
 }
 
-/// Compiles each expression once, however many routes use it.
+/// Compiles each expression once, however many routes use it. What stands behind their literal prefixes is often the same for very
+/// many routes: one regex for all of them is built sooner, and stays in the processor's caches.
 #[derive(Default)]
-pub(super) struct Expressions(HashMap<String, Regex>);
+pub(super) struct Expressions {
+    /// Shared, for a clone of a regex would have scratch space of its own.
+    compiled: HashMap<String, Arc<Regex>>,
+    /// What stands behind literal prefixes, and whether it looks back at them.
+    look_back: HashMap<String, bool>,
+}
 
 impl Expressions {
-    fn compile(&mut self, expression: &str, route: &entity::Route) -> Result<Regex, Unroutable> {
-        if let Some(regex) = self.0.get(expression) {
-            return Ok(regex.clone());
+    /// `pattern` is what stands after the `~` of a path.
+    fn of_path(&mut self, pattern: &str, route: &entity::Route) -> Result<Expression, Unroutable> {
+        let literal::Split { literal, rest } = literal::split(pattern);
+        let (seen, passed_over) = match rest {
+            Some(rest) if !self.looks_back(rest) => (rest, literal.len()),
+            Some(_) | None => (pattern, 0),
+        };
+        let expression = format!("^{seen}");
+        Ok(Expression { regex: self.compile(&expression, route)?, literal_prefix: literal, passed_over })
+    }
+
+    fn looks_back(&mut self, rest: &str) -> bool {
+        if let Some(known) = self.look_back.get(rest) {
+            return *known;
+        }
+        let looks_back = literal::looks_back(rest);
+        self.look_back.insert(rest.to_owned(), looks_back);
+        looks_back
+    }
+
+    fn compile(&mut self, expression: &str, route: &entity::Route) -> Result<Arc<Regex>, Unroutable> {
+        if let Some(regex) = self.compiled.get(expression) {
+            return Ok(Arc::clone(regex));
         }
         let Ok(regex) = Regex::new(expression) else {
             let name = route.label();
@@ -92,7 +121,8 @@ impl Expressions {
                  without them"
             )));
         };
-        self.0.insert(expression.to_owned(), regex.clone());
+        let regex = Arc::new(regex);
+        self.compiled.insert(expression.to_owned(), Arc::clone(&regex));
         Ok(regex)
     }
 }
@@ -166,9 +196,9 @@ fn compile_paths(part: Vec<&str>, route: &entity::Route, expressions: &mut Expre
         return Ok(Paths::Prefixes(part.into_iter().map(str::to_owned).collect()));
     }
     let compiled = part.into_iter().map(|path| {
-        let pattern = path.strip_prefix('~').unwrap_or(path);
-        let regex = expressions.compile(&format!("^{pattern}"), route)?;
-        Ok(Expression { literal_prefix: literal::prefix(pattern), regex })
+        // Kong writes the groups' names so, for its regular expressions know no other way, and touches whatever looks like one.
+        let pattern = path.strip_prefix('~').unwrap_or(path).replace("?<", "?P<");
+        expressions.of_path(&pattern, route)
     });
     Ok(Paths::Expressions(compiled.collect::<Result<_, Unroutable>>()?))
 }
@@ -178,7 +208,8 @@ fn compile_headers(route: &entity::Route, expressions: &mut Expressions) -> Resu
     for (name, values) in route.headers.iter() {
         let mut compiled = Vec::with_capacity(values.len());
         for value in values.iter() {
-            let lower = value.to_lowercase();
+            // Of the configuration Kong lowers only ASCII, of the request everything.
+            let lower = value.to_ascii_lowercase();
             compiled.push(match lower.strip_prefix("~*") {
                 Some(expression) => HeaderValue::Expression(expressions.compile(expression, route)?),
                 None => HeaderValue::Exact(lower),
@@ -209,7 +240,11 @@ impl Matcher {
 impl Expression {
     /// The part of the path that matches.
     pub(super) fn find<'p>(&self, path: &'p str) -> Option<&'p str> {
-        self.regex.find(path).map(|found| found.as_str())
+        if self.passed_over == 0 {
+            return self.regex.find(path).map(|found| found.as_str());
+        }
+        let found = self.regex.find(path.strip_prefix(&self.literal_prefix)?)?;
+        path.get(..self.passed_over + found.end())
     }
 }
 

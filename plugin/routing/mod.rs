@@ -9,6 +9,7 @@
 //! is not enforced here makes its routes answer 503: what the operator asked for is never silently left out ([`enforce`]).
 //! Knows no socket, clock or randomness: bytes and numbers come from the caller, and what to do goes back as data.
 
+mod certificates;
 mod correlation;
 mod decision;
 mod encoding;
@@ -24,9 +25,11 @@ mod service;
 mod table;
 mod target;
 mod termination;
+mod unfit;
 
 use std::fmt;
 
+pub use certificates::{KeyPair, ServerCertificate, ServerCertificates};
 pub use correlation::{Circumstances, Correlation};
 pub use decision::{Answer, Decision, Destination, HostHeader, Proxy};
 pub use enforce::{BadUnenforced, Unenforced};

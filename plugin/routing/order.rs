@@ -5,6 +5,9 @@
 //! lands at bits 29-31, the header count at 20-27, the regex priority at 19-31, and only the plain-host bit (60) and the regex
 //! bit (51) stand where they should. A node that is to send each request where Kong sent it has to repeat that, sign extension
 //! included. Measured with Kong's own code: `tests/fixtures/kong-verdicts/atc-vectors.json`.
+//!
+//! Of a negative term beside a 64-bit one LuaJIT's interpreter makes another number than its compiler does, and Kong says of
+//! neither which of them runs. Repeated is the interpreter.
 
 const PLAIN_HOST: u64 = 1 << 60;
 const REGEX: u64 = 1 << 51;
@@ -59,6 +62,34 @@ mod tests {
         let four = Weight { categories: 4, prefix_length: 9, ..Weight::default() }.priority();
         assert!(plain > three);
         assert!(four > plain);
+    }
+
+    /// What LuaJIT 2.1's interpreter makes of Kong's shifts on x86-64: categories, plain hosts, headers, regex priority, length.
+    #[test]
+    fn shifts_wrap_as_luajits_do() {
+        let cases = [
+            ((1, false, 1, None, 151921), 0x20125171),
+            ((1, false, 128, None, 12612), 0x28003144),
+            ((1, false, 10, Some(1), 0), 0x8000020a80000),
+            ((3, false, 128, Some(256), 0), 0x8000068000000),
+            ((1, false, 127, Some(-4096), 0), 0x8008000027f00000),
+            ((1, false, 200, Some(-2), 0), 0x800800002c800000),
+            ((2, true, 10, None, 500727), 0x1000000040a7a3f7),
+            ((3, true, 127, Some(256), 0), 0x100800006ff00000),
+            ((2, true, 3, Some(65535), 0), 0x9008000040300000),
+            ((1, true, 255, Some(123456789012), 0), 0x900800002ff00000),
+            ((4, false, 200, None, 486285), 0xffffffff8c876b8d),
+            ((5, false, 200, Some(4095), 0), 0x800800007ff80000),
+            ((5, false, 200, Some(-1), 0), 0x800800000c800000),
+            ((5, true, 127, None, 470676), 0x9000000007f72e94),
+            ((4, true, 3, Some(100), 0), 0x9008000003300000),
+            ((4, true, 0, Some(123456789012), 0), 0x9008000000000000),
+            ((5, true, 128, Some(2147483647), 0), 0x9008000008000000),
+        ];
+        for ((categories, plain_hosts, header_names, regex_priority, prefix_length), wanted) in cases {
+            let weight = Weight { categories, plain_hosts, header_names, regex_priority, prefix_length };
+            assert_eq!(weight.priority(), wanted, "{weight:?}");
+        }
     }
 
     #[test]

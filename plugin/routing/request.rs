@@ -10,7 +10,7 @@ pub enum Protocol {
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub protocol: Protocol,
-    /// From the Host header or `:authority`, without a port; empty if there is none.
+    /// From the Host header or `:authority`, without a port; empty if there is none. As received: Kong matches it by case.
     pub host: &'a str,
     /// From the Host header, else the port that the client reached.
     pub port: Option<u16>,
@@ -20,7 +20,7 @@ pub struct Request<'a> {
     /// What follows the first `?`, without it.
     pub query: Option<&'a str>,
     pub headers: &'a dyn Headers,
-    /// The server name of the TLS handshake.
+    /// The server name of the TLS handshake, in lower case.
     pub sni: Option<&'a str>,
 }
 

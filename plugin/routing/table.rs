@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::enforce::{Plan, Plugins};
 use super::index::{Found, Index};
 use super::matcher::{self, Expressions};
+use super::unfit::Unfit;
 use super::{Decision, Destination, HostHeader, Proxy, Request, Service, Unenforced, Unroutable, Upstream};
 use super::{Protocol, entity, path};
 use crate::config::kong;
@@ -28,6 +29,8 @@ pub struct Route {
     redirect_status: Option<u16>,
     service: Option<usize>,
     plan: Plan,
+    /// The kind of entity on its way that Kong would refuse.
+    refused: Option<&'static str>,
 }
 
 /// What a route's protocols take.
@@ -37,18 +40,20 @@ enum Takes {
     Both,
     /// HTTP with TLS.
     Https,
-    Grpc,
+    /// gRPC with TLS, or without as well.
+    Grpc { plaintext: bool },
 }
 
 impl Table {
     /// `config` is a configuration as Kong writes or sends it. Fails on what would route a request elsewhere than Kong would.
     pub fn build(config: &[u8], unenforced: &Unenforced) -> Result<Self, Unroutable> {
         let flat = kong::flatten(config).map_err(|invalid| Unroutable::new(invalid.to_string()))?;
-        // The error's place is of no use in flattened bytes, and its text may hold a value.
-        let config: entity::Config<'_> = serde_json::from_slice(&flat).map_err(|error| {
-            let place = (error.line(), error.column());
-            Unroutable::new(format!("the configuration's entities are not of Kong's shape at {place:?}: validate it to see where"))
-        })?;
+        let entities = entities(&flat)?;
+        let unfit = Unfit::of(&flat, &entities)?;
+        Self::of(entities, unenforced, &unfit)
+    }
+
+    pub(super) fn of(config: entity::Config<'_>, unenforced: &Unenforced, unfit: &Unfit) -> Result<Self, Unroutable> {
         let plugins = Plugins::of(&config.plugins.0, unenforced);
         let upstreams = upstreams(config.upstreams, &config.targets)?;
         let (services, places) = services(config.services, &upstreams);
@@ -75,9 +80,16 @@ impl Table {
                     "route '{name}' is written as an expression, which this gateway does not route by: give it paths, hosts and methods"
                 )));
             }
+            if !route.sources.is_empty() || !route.destinations.is_empty() {
+                let name = route.label();
+                return Err(Unroutable::new(format!(
+                    "route '{name}' has sources or destinations, which only routes for connections can have: take them out, or its \
+                     protocols http, https, grpc and grpcs"
+                )));
+            }
             ranked.extend(matcher::of_route(&route, routes.len(), &mut expressions)?);
-            let plan = plugins.plan(&route);
-            routes.push(Route::of(route, takes, service, plan));
+            let (plan, refused) = (plugins.plan(&route), unfit.route(&route));
+            routes.push(Route { refused, ..Route::of(route, takes, service, plan) });
         }
         Ok(Self { index: Index::build(ranked), routes, services, upstreams, not_enforced: plugins.not_enforced() })
     }
@@ -89,14 +101,13 @@ impl Table {
 
     pub fn decide<'a>(&'a self, request: &Request<'_>) -> Decision<'a> {
         let Some(path) = path::normalise(request.path) else { return Decision::NoRoute };
-        let host = match request.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => Cow::Owned(request.host.to_ascii_lowercase()),
-            false => Cow::Borrowed(request.host),
-        };
-        let Some(found) = self.index.find(request, &host, &path) else { return Decision::NoRoute };
+        let Some(found) = self.index.find(request, &path) else { return Decision::NoRoute };
         let Some(route) = self.routes.get(found.matcher.route) else { return Decision::NoRoute };
-        if let Some(turned_away) = route.turns_away(request, &host) {
+        if let Some(turned_away) = route.turns_away(request) {
             return turned_away;
+        }
+        if let Some(entity) = route.refused {
+            return Decision::Refused { route, entity };
         }
         if let Some(plugin) = &route.plan.not_enforced {
             return Decision::NotEnforced { route, plugin };
@@ -129,13 +140,30 @@ impl Table {
                 (false, Some(host)) => HostHeader::Fixed(host),
                 (false, None) => HostHeader::AsDialled,
             },
-            stripped_prefix: stripped.filter(|prefix| *prefix != "/").map(|prefix| Cow::Owned(prefix.to_owned())),
+            stripped_prefix: stripped.filter(|prefix| !matches!(*prefix, "" | "/")).map(|prefix| Cow::Owned(prefix.to_owned())),
             correlation: route.plan.correlation.as_deref(),
         }
     }
 }
 
+/// What a flat configuration holds for a router.
+pub(super) fn entities(flat: &[u8]) -> Result<entity::Config<'_>, Unroutable> {
+    // The error's place is of no use in flattened bytes, and its text may hold a value.
+    serde_json::from_slice(flat).map_err(|error| {
+        let place = (error.line(), error.column());
+        Unroutable::new(format!("the configuration's entities are not of Kong's shape at {place:?}: validate it to see where"))
+    })
+}
+
 impl Route {
+    /// Such a route speaks HTTP/2 only.
+    pub fn takes_grpc(&self) -> bool {
+        match self.takes {
+            Takes::Both | Takes::Https => false,
+            Takes::Grpc { .. } => true,
+        }
+    }
+
     fn of(route: entity::Route, takes: Takes, service: Option<usize>, plan: Plan) -> Self {
         let redirect_status = route.https_redirect_status_code.map(|status| status as u16);
         Self {
@@ -147,24 +175,26 @@ impl Route {
             redirect_status: redirect_status.filter(|status| matches!(status, 301 | 302 | 307 | 308)),
             service,
             plan,
+            refused: None,
         }
     }
 
     /// The answer to a request that matches and comes by a protocol the route does not take.
-    fn turns_away<'a>(&'a self, request: &Request<'_>, host: &str) -> Option<Decision<'a>> {
+    fn turns_away<'a>(&'a self, request: &Request<'_>) -> Option<Decision<'a>> {
         match (self.takes, request.protocol) {
             (Takes::Both, _) | (Takes::Https, Protocol::Https) => None,
             (Takes::Https, Protocol::Http) => Some(match self.redirect_status {
                 None => Decision::UpgradeRequired { route: self },
                 Some(status) => {
-                    let path = request.path;
+                    let (host, path) = (request.host.to_ascii_lowercase(), request.path);
                     let query = request.query.map(|query| format!("?{query}")).unwrap_or_default();
                     Decision::Redirect { route: self, status, location: format!("https://{host}{path}{query}") }
                 }
             }),
-            (Takes::Grpc, _) => {
+            (Takes::Grpc { plaintext }, protocol) => {
                 let grpc = request.headers.any("content-type", &mut |value| value.starts_with("application/grpc"));
-                (!grpc).then_some(Decision::NotGrpc { route: self })
+                let lacks_tls = grpc && !plaintext && protocol == Protocol::Http;
+                (!grpc || lacks_tls).then_some(Decision::NotGrpc { route: self, lacks_tls })
             }
         }
     }
@@ -178,7 +208,7 @@ impl Takes {
             (true, _) => Some(Self::Both),
             (false, true) => Some(Self::Https),
             (false, false) if protocols.is_empty() => Some(Self::Both),
-            (false, false) => (has("grpc") || has("grpcs")).then_some(Self::Grpc),
+            (false, false) => (has("grpc") || has("grpcs")).then_some(Self::Grpc { plaintext: has("grpc") }),
         }
     }
 }

@@ -5,7 +5,12 @@
 use serde_json::{Value, json};
 
 use super::index::asked;
+use super::unfit::Unfit;
 use super::*;
+use crate::config::kong;
+
+mod atc;
+mod oracle;
 
 const VECTORS: &str = include_str!("../../tests/fixtures/kong-verdicts/atc-vectors.json");
 /// What a Kong 3.9.1 control plane sent, inflated.
@@ -103,11 +108,12 @@ fn fifty_thousand_routes_are_not_walked() {
 }
 
 #[test]
-fn hosts_match_whatever_their_case_and_a_host_too_long_matches_nothing() {
+fn hosts_match_by_case_and_a_host_too_long_matches_nothing() {
     let table = table(
         &json!({ "routes": [{ "id": "r", "name": "r", "service": "s", "paths": ["/"] }, { "id": "h", "name": "h", "hosts": ["a.com"], "service": "s" }], "services": [service()] }),
     );
-    assert_eq!(name_of(&table.decide(&get("A.Com", "/"))), "h");
+    assert_eq!(name_of(&table.decide(&get("a.com", "/"))), "h");
+    assert_eq!(name_of(&table.decide(&get("A.Com", "/"))), "r");
     assert_eq!(name_of(&table.decide(&get(&"a.".repeat(200), "/"))), "none");
 }
 
@@ -192,6 +198,7 @@ fn a_route_for_https_turns_plain_http_away_as_it_says() {
         { "id": "u", "paths": ["/u"], "protocols": ["https"], "service": "s" },
         { "id": "r", "paths": ["/r"], "protocols": ["https"], "https_redirect_status_code": 308, "service": "s" },
         { "id": "g", "paths": ["/g"], "protocols": ["grpc", "grpcs"], "service": "s" },
+        { "id": "s", "paths": ["/s"], "protocols": ["grpcs"], "service": "s" },
         { "id": "t", "protocols": ["tcp"], "service": "s" },
     ]);
     let table = table(&json!({ "routes": routes, "services": [service()] }));
@@ -201,9 +208,12 @@ fn a_route_for_https_turns_plain_http_away_as_it_says() {
         panic!("not redirected")
     };
     assert_eq!(location, "https://a.com/r/%41?x=1");
-    assert!(matches!(table.decide(&get("a.com", "/g")), Decision::NotGrpc { .. }));
+    assert!(matches!(table.decide(&get("a.com", "/g")), Decision::NotGrpc { lacks_tls: false, .. }));
     let grpc = vec![("content-type", "application/grpc+proto")];
     assert!(matches!(table.decide(&Request { headers: &grpc, ..get("a.com", "/g") }), Decision::Proxy(_)));
+    let sealed = Request { headers: &grpc, ..get("a.com", "/s") };
+    assert!(matches!(table.decide(&sealed), Decision::NotGrpc { lacks_tls: true, .. }));
+    assert!(matches!(table.decide(&Request { protocol: Protocol::Https, ..sealed }), Decision::Proxy(proxy) if proxy.route.takes_grpc()));
     assert!(matches!(table.decide(&get("a.com", "/t")), Decision::NoRoute));
 }
 
@@ -242,6 +252,8 @@ fn services_say_where_a_request_goes() {
     let Decision::Proxy(direct) = table.decide(&get("a.com", "/1/x%20y")) else { panic!("not proxied") };
     assert_eq!((direct.upstream_path.as_str(), direct.host_header), ("/p/x%20y", HostHeader::AsReceived));
     assert_eq!(direct.stripped_prefix.as_deref(), Some("/1"));
+    // Kong's path_handling = v1 would join them as /px, and is for the router flavour `traditional` alone.
+    assert!(matches!(table.decide(&get("a.com", "/1x")), Decision::Proxy(proxy) if proxy.upstream_path == "/p/x"));
     assert_eq!((direct.service.port, direct.service.retries, direct.service.timeouts.read_ms), (8080, 5, 7));
     let Decision::Proxy(balanced) = table.decide(&get("a.com", "/2/x")) else { panic!("not proxied") };
     assert_eq!((balanced.upstream_path.as_str(), balanced.host_header), ("/2/x", HostHeader::Fixed("fixed.com")));
@@ -258,6 +270,7 @@ fn a_configuration_that_would_route_otherwise_than_kong_is_refused_by_name() {
         (json!({ "name": "mine", "paths": ["~/a(?=b)"] }), "route 'mine' has a regular expression"),
         (json!({ "name": "mine", "expression": "true" }), "route 'mine' is written as an expression"),
         (json!({ "name": "mine", "service": "x" }), "routes[0].service"),
+        (json!({ "name": "mine", "sources": [{ "port": 1 }] }), "route 'mine' has sources or destinations"),
         (json!({ "name": "mine", "regex_priority": "high" }), "the configuration's entities are not of Kong's shape"),
     ];
     for (mut route, beginning) in cases {
@@ -265,6 +278,14 @@ fn a_configuration_that_would_route_otherwise_than_kong_is_refused_by_name() {
         let refused = build(&json!({ "routes": [route] }), "refuse").map(|_| ()).unwrap_err().to_string();
         assert!(refused.starts_with(beginning), "{refused}");
     }
+}
+
+#[test]
+fn what_kong_would_refuse_takes_its_requests_and_is_not_served() {
+    let yaml = "_format_version: '3.0'\nservices:\n- name: a\n  host: a.test\n  novel: true\n  routes:\n  - name: r\n    paths: [/a]\n";
+    let table = Table::build(yaml.as_bytes(), &Unenforced::default()).unwrap();
+    assert!(matches!(table.decide(&get("h", "/a")), Decision::Refused { entity: "service", .. }));
+    assert!(matches!(table.decide(&get("h", "/b")), Decision::NoRoute));
 }
 
 #[test]
@@ -304,7 +325,9 @@ fn table(config: &Value) -> Table {
 fn build(config: &Value, unenforced: &str) -> Result<Table, Unroutable> {
     let mut config = config.clone();
     config["_format_version"] = json!("3.0");
-    Table::build(config.to_string().as_bytes(), &Unenforced::parse(unenforced).unwrap())
+    // The ids of these tests are short, which Kong would refuse.
+    let flat = kong::flatten(config.to_string().as_bytes()).map_err(|invalid| Unroutable::new(invalid.to_string()))?.into_owned();
+    Table::of(super::table::entities(&flat)?, &Unenforced::parse(unenforced).unwrap(), &Unfit::default())
 }
 
 fn service() -> Value {
@@ -337,9 +360,10 @@ fn name_of(decision: &Decision<'_>) -> String {
     let route = match decision {
         Decision::Proxy(proxy) => proxy.route,
         Decision::NotEnforced { route, .. }
+        | Decision::Refused { route, .. }
         | Decision::UpgradeRequired { route }
         | Decision::Redirect { route, .. }
-        | Decision::NotGrpc { route }
+        | Decision::NotGrpc { route, .. }
         | Decision::NoService { route } => route,
         Decision::NoRoute | Decision::Respond(_) => return "none".into(),
     };

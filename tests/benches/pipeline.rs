@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release --bin holdover
-//! cargo bench --bench pipeline [-- --quick] [episodes] [sealed] [publishing] [ready] [recovery]
+//! cargo bench --bench pipeline [-- --quick] [episodes] [sealed] [publishing] [ready] [recovery] [routing]
 //! ```
 //! A harness of our own: a document of 100 MB needs few rounds, both sides must take turns, and processes are part of it. It prints
 //! Markdown. An aim that is missed is said and does not fail the run; what does not work at all does.
@@ -26,12 +26,14 @@ mod publishing;
 mod ready;
 #[path = "pipeline/recovery.rs"]
 mod recovery;
+#[path = "pipeline/routing.rs"]
+mod routing;
 #[path = "pipeline/sealed.rs"]
 mod sealed;
 
 use std::process::ExitCode;
 
-const SECTIONS: [&str; 5] = ["episodes", "sealed", "publishing", "ready", "recovery"];
+const SECTIONS: [&str; 6] = ["episodes", "sealed", "publishing", "ready", "routing", "recovery"];
 
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
             "sealed" => sealed::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
             "publishing" => publishing::bench(if quick { &episodes::QUICK } else { &episodes::WHOLE }, &compiled_dir),
             "ready" => ready::bench(),
+            "routing" => routing::bench(if quick { routing::QUICK } else { routing::WHOLE }),
             _recovery => whole = recovery::bench(if quick { &recovery::QUICK } else { &recovery::WHOLE }),
         }
     }

@@ -128,7 +128,7 @@ pub const REASONS: [(&str, &str); 10] = [
     ("d", "nothing is written there: what leads to an office counts as taking-office or probing, and the janitor writes nothing"),
     ("e", "only bodies are torn on their way: heads and leases are what the first storage acknowledged"),
     ("f", "what is read there is read as a leader, and counts as such"),
-    ("g", "only further storages are stale, and nothing is read of them there"),
+    ("g", "only further storages are stale, and an exporter reads of them only to copy"),
     ("h", "files are kept between episodes, sessions and gateways belong to the importing side"),
     ("i", "these are the importing side's calls"),
     ("k", "the janitor shares its process with the leader: counted there"),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdover_plugin::config::Format;
+use holdover_plugin::config::kong::{Flavor, Role, Version};
 use holdover_plugin::model::{Cluster, Digest, GatewayVersion, Lineage};
 
 use crate::commands::generation::Which;
@@ -72,6 +73,8 @@ pub enum Command {
     Keygen(KeygenCommand),
     /// Sign a token that lets a node take one older snapshot, once. Asks nobody: it works offline.
     BreakGlass(BreakGlassArguments),
+    /// Serve a declarative file to Kong's data planes, as their hybrid control plane, and follow its changes.
+    ControlPlane(ControlPlaneArguments),
     /// Look at the policy component, or compile it ahead of time.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -188,9 +191,28 @@ pub struct VerifyArguments {
     /// A JSON Schema to hold a document against.
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
+    #[command(flatten)]
+    pub kong: KongArguments,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which Kong's verdict is asked for.
+#[derive(Clone, Debug, Default, Args)]
+pub struct KongArguments {
+    /// Judge a configuration file as this Kong would, its plugins included; for example 3.9.1.
+    #[arg(long, value_name = "VERSION", conflicts_with = "storage")]
+    pub kong_version: Option<Version>,
+    /// Its role; a data plane forgives unknown fields that are null. Default: dbless.
+    #[arg(long, value_name = "dbless|data_plane", requires = "kong_version")]
+    pub role: Option<Role>,
+    /// Its `router_flavor`: traditional_compatible, traditional or expressions. Default: traditional_compatible.
+    #[arg(long, value_name = "FLAVOR", requires = "kong_version")]
+    pub router_flavor: Option<Flavor>,
+    /// Its `plugins`, with commas: names, and `bundled` for all that it brings along. Default: bundled.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "kong_version")]
+    pub plugins: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -313,6 +335,38 @@ pub struct BreakGlassArguments {
     /// Where to write the token: a file that does not exist yet. Default: stdout.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ControlPlaneArguments {
+    /// Kong's declarative format, in YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where data planes dial it: their `cluster_control_plane`.
+    #[arg(long, default_value = "127.0.0.1:8005", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// The cluster's certificate: a path, PEM, or base64 of PEM. The data planes have the same one.
+    #[arg(long, env = "KONG_CLUSTER_CERT", value_name = "CERT")]
+    pub cert: String,
+    /// Its private key.
+    #[arg(long, env = "KONG_CLUSTER_CERT_KEY", value_name = "KEY", hide_env_values = true)]
+    pub cert_key: String,
+    /// Take every data plane whose certificate is signed by this authority (`cluster_mtls = pki`).
+    #[arg(long, value_name = "CERT")]
+    pub ca_cert: Option<String>,
+    /// The Kong version to be: data planes of the same major version and no later minor one are served.
+    #[arg(long, default_value = "3.9.1", value_name = "VERSION")]
+    pub kong_version: String,
+    /// Largest message, as compressed, in bytes: `cluster_max_payload`.
+    #[arg(long, default_value_t = 16_777_216, value_name = "BYTES")]
+    pub max_payload: usize,
+}
+
+/// A key may be given as text.
+impl std::fmt::Debug for ControlPlaneArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ControlPlaneArguments").field("config", &self.config).field("listen", &self.listen).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -58,6 +58,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Why(ask) => commands::why::why(&ask).await,
         Command::Keygen(keygen) => commands::keygen::keygen(&keygen),
         Command::BreakGlass(allow) => commands::break_glass::break_glass(&allow),
+        Command::ControlPlane(served) => commands::control_plane::control_plane(&served, arguments.log).await,
         Command::Policy(policy) => commands::policy::policy(policy).await,
         Command::Drill(drill) => commands::drill::drill(&drill).await,
     }

@@ -3,32 +3,36 @@
 //! Each adapter gets its part of the settings and nothing else. A node that only imports has no storage writer anywhere
 //! (boot-12, host-02): writers are made in [`written`], and only for an exporter or an operator's order.
 
+mod gateways;
+mod hybrid;
 mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdover_component::{LoadError, NoSchema, Readiness, Runtime, RuntimeOptions, SchemaCheck};
-use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, HttpSettings};
-use holdover_gateway::{Builtin, FileGateway, NoGateway, Options};
+use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, HttpSettings, KongControlPlane};
+use holdover_gateway::{Builtin, NoGateway, StandIn};
+use holdover_hybrid::Target;
 use holdover_keys::{EncryptedCache, Identity, KeyRing, KeySettings, Recipient, SigningKey};
-use holdover_node::settings::{
-    ControlPlane, Credentials, Environment, Gateway as GatewaySettings, Judges, Problems, S3Addressing, Settings, Sources,
-};
+use holdover_node::settings::{ControlPlane, Credentials, Environment, Judges, Problems, S3Addressing, Settings, Sources};
 use holdover_node::settings::{load, status_address as status_address_of};
-use holdover_node::{FileBundle, FileCache, Journal, NodeParts, PolicyInfo, RunningGateway, Sessions, SystemClock, SystemRandom};
+use holdover_node::{
+    FileBundle, FileCache, Journal, NodeParts, PolicyInfo, RunningGateway, Sessions, SystemClock, SystemRandom, new_id, node_id,
+};
 use holdover_plugin::model::Digest;
 use holdover_plugin::policy::Settings as PolicySettings;
-use holdover_ports::{
-    Clock, Config, Dial, Gate, Gateway, Importer, ImporterPorts, Inspector, NodeFiles, Random, Schemas, StorageRead, Unanswered,
-};
+use holdover_ports::{Clock, Config, Dial, Gate, Importer, ImporterPorts, Inspector, NodeFiles, Random, Schemas, StorageRead, Unanswered};
 use holdover_storage::{Addressing, Options as StorageOptions, PutConfig, StorageUrl};
 
 use crate::args::SettingsFiles;
 use crate::commands::read_file;
 use crate::exit::Failure;
+use gateways::{Gateways, gateways};
 use written::AtHand;
 
+pub use gateways::stand_in;
+pub use hybrid::{bound, judge};
 pub use written::{Alone, Written, first_writable, publisher};
 
 const DEFAULT_CONFIG: &str = "/etc/holdover/holdover.conf";
@@ -48,7 +52,14 @@ pub fn settings(files: &SettingsFiles, environment: Environment) -> Result<Setti
     let signing_key = |path: &Path| SigningKey::read(path).map(|key| key.public());
     let identity = |path: &Path| Identity::read(path).map(drop);
     let recipient = |text: &str| text.parse::<Recipient>().map(drop);
-    let judges = Judges { storage: &storage, s3_put: &s3_put, signing_key: &signing_key, identity: &identity, recipient: &recipient };
+    let judges = Judges {
+        storage: &storage,
+        s3_put: &s3_put,
+        signing_key: &signing_key,
+        identity: &identity,
+        recipient: &recipient,
+        hybrid: &hybrid::judge,
+    };
     load(&sources(files, environment), &judges)
 }
 
@@ -73,10 +84,13 @@ fn without_setting(sentence: &str) -> String {
     }
 }
 
-/// A node's parts, and the one that must be brought to rest after it.
+/// A node's parts, and those that have a say in how it ends.
 pub struct Wired {
     pub parts: NodeParts,
+    /// To be brought to rest after the node.
     pub builtin: Option<Arc<Builtin>>,
+    /// May meet its own node.
+    pub stand_in: Option<Arc<StandIn>>,
 }
 
 /// Everything that a node is made of, opened. Asks no control plane and no storage anything yet.
@@ -84,16 +98,23 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::starting_here());
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let journal = Arc::new(Journal::new(clock.clone()));
-    let sessions = Arc::new(Sessions::new(dial(&settings.control_plane, &random).await?));
     let keys = Arc::new(key_ring(settings)?);
     let cache = Arc::new(FileCache::open(&settings.cache_dir).map_err(Failure::not_opened)?);
+    let control_plane = match &settings.control_plane {
+        ControlPlane::Kong { address, .. } => {
+            let node_id = node_id(&settings.cache_dir, &*random).map_err(Failure::not_opened)?;
+            Some(hybrid::target(settings, environment, address, node_id)?)
+        }
+        ControlPlane::Http { .. } | ControlPlane::File { .. } => None,
+    };
+    let sessions = Arc::new(Sessions::new(dial(&settings.control_plane, control_plane.as_ref(), &random).await?));
     let kept = kept(settings, &cache, &keys)?;
     let storages = readers(settings, environment).await?;
     let written = match &settings.export {
         None => None,
         Some(export) => Some(Written::open(settings, export, environment).await?),
     };
-    let Gateways { gateway, builtin } = gateway(&settings.gateway).await?;
+    let Gateways { gateway, builtin, stand_in } = gateways(settings, control_plane, &clock).await?;
     let gateway = Arc::new(RunningGateway::new(gateway));
     let runtime = runtime(settings, Some(settings.compiled_dir.clone())).await?;
     let schemas = schemas(settings, &runtime).await?;
@@ -134,7 +155,7 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
         policy,
         status_listen,
     };
-    Ok(Wired { parts, builtin })
+    Ok(Wired { parts, builtin, stand_in })
 }
 
 /// The settings were judged with these very files; one that changed since is named again.
@@ -157,8 +178,13 @@ fn kept(settings: &Settings, cache: &Arc<FileCache>, keys: &Arc<KeyRing>) -> Res
     }
 }
 
-async fn dial(control_plane: &ControlPlane, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
+async fn dial(control_plane: &ControlPlane, kong: Option<&Target>, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
     match control_plane {
+        ControlPlane::Kong { address, setting } => {
+            let target =
+                kong.ok_or_else(|| Failure::settings(format!("{setting} = {address}: it cannot be dialled without cluster_cert")))?;
+            Ok(Arc::new(KongControlPlane::new(target.clone(), setting)))
+        }
         ControlPlane::File { path } => Ok(Arc::new(FileControlPlane::new(path.clone()))),
         ControlPlane::Http { url, credentials, ca_file, poll_interval } => {
             let authorization = match credentials {
@@ -174,6 +200,15 @@ async fn dial(control_plane: &ControlPlane, random: &Arc<dyn Random>) -> Result<
             Ok(Arc::new(HttpControlPlane::new(http, random.clone()).map_err(Failure::settings)?))
         }
     }
+}
+
+/// For a policy that is loaded and never asked anything.
+async fn nobodys_dial(settings: &Settings, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
+    let kong = match &settings.control_plane {
+        ControlPlane::Kong { address, .. } => Some(hybrid::target(settings, &Environment::default(), address, new_id(&**random))?),
+        ControlPlane::Http { .. } | ControlPlane::File { .. } => None,
+    };
+    dial(&settings.control_plane, kong.as_ref(), random).await
 }
 
 /// A configuration file, as the control plane adapter for files delivers it.
@@ -221,26 +256,6 @@ fn storage_options(settings: &Settings, environment: &Environment) -> Result<Sto
     Ok(options.with_addressing(addressing))
 }
 
-struct Gateways {
-    gateway: Arc<dyn Gateway>,
-    builtin: Option<Arc<Builtin>>,
-}
-
-async fn gateway(settings: &GatewaySettings) -> Result<Gateways, Failure> {
-    match settings {
-        GatewaySettings::Builtin { listen, unenforced } => {
-            let options = Options { unenforced: unenforced.clone() };
-            let bound = Builtin::bind(listen, options).await;
-            let builtin = Arc::new(bound.map_err(|not_bound| Failure::not_opened(not_bound.to_string()))?);
-            Ok(Gateways { gateway: builtin.clone(), builtin: Some(builtin) })
-        }
-        GatewaySettings::File { path, reload_command } => {
-            Ok(Gateways { gateway: Arc::new(FileGateway::new(path, reload_command.clone())), builtin: None })
-        }
-        GatewaySettings::None => Ok(Gateways { gateway: Arc::new(NoGateway), builtin: None }),
-    }
-}
-
 /// Loads the policy of these settings and links it with ports that do nothing lasting. Says in how many milliseconds.
 pub async fn try_policy(settings: &Settings) -> Result<f64, Failure> {
     let keys = Arc::new(key_ring(settings)?);
@@ -248,7 +263,7 @@ pub async fn try_policy(settings: &Settings) -> Result<f64, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::starting_here());
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let ports = ImporterPorts {
-        control_plane: Arc::new(Sessions::new(dial(&settings.control_plane, &random).await?)),
+        control_plane: Arc::new(Sessions::new(nobodys_dial(settings, &random).await?)),
         storages: Vec::new(),
         gate: gate(settings, &keys),
         cache: Arc::new(FileCache::open(scratch.path()).map_err(Failure::not_opened)?),

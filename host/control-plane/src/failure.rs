@@ -111,7 +111,8 @@ fn innermost(error: &reqwest::Error) -> String {
     if cause.is::<reqwest::Error>() && error.is_timeout() { "no answer in time".into() } else { cause.to_string() }
 }
 
-fn fix(answer: Answer) -> &'static str {
+/// What to do about it.
+pub(crate) fn fix(answer: Answer) -> &'static str {
     match answer {
         Answer::NameNotResolved => "correct the host name, or the resolver of this machine",
         Answer::ConnectionRefused => "start the control plane, or correct the port",

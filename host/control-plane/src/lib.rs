@@ -1,5 +1,4 @@
-//! The control planes that a node can follow without speaking a gateway's own protocol: a URL that is polled, and a file that
-//! is watched. Each is a [`holdover_ports::Dial`]; `holdover-node` makes the policy's control plane of it.
+//! The control planes that a node can follow: a URL that is polled, a file that is watched, and Kong's in hybrid mode. Each is a [`holdover_ports::Dial`]; `holdover-node` makes the policy's control plane of it.
 //!
 //! Knows how a document arrives, and when it has changed. Knows nothing of what stands in it, and decides nothing: what an
 //! unanswered call means is the policy's to say.
@@ -7,9 +6,11 @@
 mod failure;
 mod file;
 mod http;
+mod kong;
 
 pub use file::FileControlPlane;
 pub use http::{Authorization, HttpControlPlane, HttpSettings, POLL_INTERVAL_DEFAULT};
+pub use kong::KongControlPlane;
 
 /// The most that a control plane may deliver, in bytes.
 pub(crate) const BODY_BYTES_MAX: u64 = holdover_plugin::config::CONFIG_BYTES_MAX as u64;

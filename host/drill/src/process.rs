@@ -231,6 +231,15 @@ impl Node {
         said.map_or(Ok(()), |secret| Err(anyhow::anyhow!("the {} wrote a secret into its log: {}", self.name, secret.what)))
     }
 
+    /// How much of the machine's memory the process holds.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let pid = self.child.id().with_context(|| format!("the {} has ended", self.name))?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel tells no VmRSS")?;
+        let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kilobytes * 1024)
+    }
+
     /// What the process wrote, both streams in order.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()

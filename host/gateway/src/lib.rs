@@ -1,12 +1,14 @@
 //! Gateways that a configuration can be handed to, each behind `holdover_ports::Gateway`.
 //!
-//! [`Builtin`] proxies HTTP itself, [`FileGateway`] writes the file that another proxy reads, [`NoGateway`] serves nothing: a
-//! pure backup node has one. None of them knows where a configuration comes from.
+//! [`Builtin`] proxies HTTP itself, [`StandIn`] is the control plane of Kong's data planes, [`FileGateway`] writes the file that another proxy
+//! reads, [`NoGateway`] serves nothing: a pure backup node has one. None of them knows where a configuration comes from.
 
 mod builtin;
 mod file;
+mod kong;
 mod none;
 
 pub use builtin::{Builtin, NotBound, Options};
 pub use file::FileGateway;
+pub use kong::{StandIn, StandInOptions};
 pub use none::NoGateway;

@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed unwrap is a failed test.
 
+#[path = "builtin/ground.rs"]
+mod ground;
+#[path = "builtin/tls.rs"]
+mod tls;
+#[path = "builtin/told.rs"]
+mod told;
+
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,19 +17,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdover_gateway::{Builtin, NotBound, Options};
-use holdover_ports::{Config, Gateway, NotApplied};
-use http::{HeaderMap, Request, Response};
+use holdover_ports::{Gateway, NotApplied};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+use ground::*;
 
 #[tokio::test]
 async fn every_request_is_answered_503_until_the_first_configuration() {
@@ -95,36 +98,6 @@ async fn a_plugin_that_is_not_enforced_is_named_by_a_503() {
     assert!(answer.message().contains("'key-auth'"), "{}", answer.message());
     assert_eq!(upstream.requests.load(Ordering::Relaxed), 0);
     assert_eq!(gateway.status().unenforced_plugins, ["key-auth"]);
-}
-
-#[tokio::test]
-async fn the_upstream_is_told_who_asked_and_for_what() {
-    let gateway = gateway().await;
-    let upstream = upstream("u").await;
-    let mut wanted = document(upstream.address);
-    wanted["services"][0]["path"] = json!("/base");
-    wanted["plugins"] =
-        json!([{ "id": ID, "name": "correlation-id", "config": { "header_name": "X-Id", "generator": "uuid", "echo_downstream": true } }]);
-    gateway.apply(&config(&wanted)).await.unwrap();
-    let mut asked = request(&gateway, "/a/b%20c?q=%20&r");
-    for (name, value) in
-        [("host", "shop.example:81"), ("x-forwarded-for", "9.9.9.9"), ("connection", "x-drop"), ("x-drop", "1"), ("x-keep", "1")]
-    {
-        asked.headers_mut().insert(name, value.parse().unwrap());
-    }
-    let answer = send(&client(), asked).await;
-    let seen = answer.json();
-    assert_eq!(seen["target"], "/base/b%20c?q=%20&r");
-    let seen = &seen["headers"];
-    assert_eq!(seen["host"], upstream.address.to_string());
-    assert_eq!((seen["x-forwarded-for"].as_str(), seen["x-real-ip"].as_str()), (Some("9.9.9.9, 127.0.0.1"), Some("127.0.0.1")));
-    assert_eq!((seen["x-forwarded-proto"].as_str(), seen["x-forwarded-host"].as_str()), (Some("http"), Some("shop.example")));
-    assert_eq!((seen["x-forwarded-port"].as_str(), seen["x-forwarded-path"].as_str()), (Some("81"), Some("/a/b%20c")));
-    assert_eq!((seen["x-forwarded-prefix"].as_str(), seen["x-keep"].as_str()), (Some("/a"), Some("1")));
-    assert_eq!(seen["x-drop"], Value::Null);
-    assert_eq!(seen["x-id"].as_str(), answer.headers["x-id"].to_str().ok());
-    assert_eq!(answer.headers["x-id"].len(), 36);
-    assert_eq!(answer.headers["via"], "1.1 holdover");
 }
 
 #[tokio::test]
@@ -295,13 +268,6 @@ async fn a_drain_ends_with_its_patience() {
     assert!(!gateway.drain(Duration::from_millis(20)).await);
 }
 
-const ID: &str = "00000000-0000-4000-8000-000000000001";
-const OTHER_ID: &str = "00000000-0000-4000-8000-000000000002";
-
-async fn gateway() -> Builtin {
-    Builtin::bind(&[LOOPBACK], Options::default()).await.unwrap()
-}
-
 /// A request that the upstream has read and not answered.
 async fn request_under_way() -> (Arc<Builtin>, TcpStream, tokio::task::JoinHandle<u16>) {
     let gateway = Arc::new(gateway().await);
@@ -314,62 +280,9 @@ async fn request_under_way() -> (Arc<Builtin>, TcpStream, tokio::task::JoinHandl
     (gateway, upstream, under_way)
 }
 
-/// An upstream that says in a header who it is, and in the body what it was asked; under `/echo` it sends the body back.
-struct Upstream {
-    address: SocketAddr,
-    requests: Arc<AtomicUsize>,
-    _serving: Abort,
-}
-
-/// Ends its task with the test.
-struct Abort(tokio::task::JoinHandle<()>);
-
-impl Drop for Abort {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn upstream(name: &'static str) -> Upstream {
-    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counting = Arc::clone(&requests);
-    let serving = tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let counting = Arc::clone(&counting);
-            let service = service_fn(move |request: Request<Incoming>| {
-                counting.fetch_add(1, Ordering::Relaxed);
-                async move { Ok::<_, Infallible>(describe(name, request).await) }
-            });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    Upstream { address, requests, _serving: Abort(serving) }
-}
-
-async fn describe(name: &'static str, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let headers: BTreeMap<String, String> =
-        request.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-    let seen = json!({ "method": request.method().as_str(), "target": request.uri().to_string(), "headers": headers });
-    let body = match request.uri().path().ends_with("/echo") {
-        true => request.into_body().collect().await.unwrap().to_bytes(),
-        false => Bytes::from(seen.to_string()),
-    };
-    Response::builder().header("upstream", name).body(Full::new(body)).unwrap()
-}
-
 /// An address that nobody listens on.
 async fn refusing() -> SocketAddr {
     TcpListener::bind(LOOPBACK).await.unwrap().local_addr().unwrap()
-}
-
-fn document(upstream: SocketAddr) -> Value {
-    json!({
-        "services": [{ "id": ID, "name": "s", "host": upstream.ip().to_string(), "port": upstream.port() }],
-        "routes": [{ "id": ID, "name": "r", "paths": ["/a"], "service": ID }],
-    })
 }
 
 fn balanced(targets: &[(SocketAddr, u32)], service: Value) -> Value {
@@ -388,57 +301,4 @@ fn balanced(targets: &[(SocketAddr, u32)], service: Value) -> Value {
         "upstreams": [{ "id": OTHER_ID, "name": "up" }],
         "targets": targets,
     })
-}
-
-fn to(upstream: SocketAddr) -> Config {
-    config(&document(upstream))
-}
-
-fn config(document: &Value) -> Config {
-    let mut document = document.clone();
-    document["_format_version"] = json!("3.0");
-    Config::delivered(Bytes::from(document.to_string()))
-}
-
-fn client() -> Client<HttpConnector, Full<Bytes>> {
-    Client::builder(TokioExecutor::new()).build_http()
-}
-
-fn request(gateway: &Builtin, path: &str) -> Request<Full<Bytes>> {
-    let address = gateway.local_addr().unwrap();
-    Request::builder().uri(format!("http://{address}{path}")).body(Full::default()).unwrap()
-}
-
-struct Received {
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Received {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn message(&self) -> String {
-        self.json()["message"].as_str().unwrap().to_owned()
-    }
-}
-
-async fn get(gateway: &Builtin, path: &str) -> Received {
-    send(&client(), request(gateway, path)).await
-}
-
-async fn send(client: &Client<HttpConnector, Full<Bytes>>, request: Request<Full<Bytes>>) -> Received {
-    let response = client.request(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    Received { status: parts.status.as_u16(), headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
-}
-
-async fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    String::from_utf8(head).unwrap()
 }

@@ -183,7 +183,7 @@ impl Shared {
     }
 
     fn unanswered(&self, answer: Answer, what: &str) -> Unanswered {
-        Unanswered { answer, detail: format!("holdover_control_plane = {}: {what}", self.dial.name()) }
+        Unanswered { answer, detail: format!("{} = {}: {what}", self.dial.setting(), self.dial.name()) }
     }
 
     fn broken_off(&self) -> Unanswered {
@@ -234,10 +234,8 @@ impl Tenure {
         let until = Instant::now() + patience;
         let dialled = timeout_at(until, self.shared.dial.dial()).await;
         let mut session = dialled.map_err(|_| self.shared.late(patience))??;
-        let config = timeout_at(until, session.next()).await.map_err(|_| {
-            let what = "connected, and no configuration came; see whether it hangs, or does not accept this node";
-            self.shared.unanswered(Answer::Silent, what)
-        })??;
+        let first = timeout_at(until, session.next()).await;
+        let config = first.map_err(|_| self.shared.unanswered(Answer::Silent, session.silence()))??;
         Ok((config, session))
     }
 

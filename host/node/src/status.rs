@@ -3,6 +3,7 @@
 //! The node's tasks write down what changed; the rest is asked when somebody looks. Decides nothing, and holds no byte of a
 //! configuration (all-04).
 
+mod fleet;
 mod metrics;
 mod why;
 
@@ -15,9 +16,14 @@ use holdover_plugin::policy::{ExportOutcome, Office, Serving, Standing};
 use holdover_ports::{Clock, Gateway};
 use serde::Serialize;
 
+pub use fleet::DataPlaneReport;
+
 use crate::events::{Entry, Failure, Journal};
 use crate::running::Runs;
 use crate::session::Sessions;
+
+/// The kind of gateway that has data planes, even when none is connected.
+const FLEET: &str = "kong";
 
 /// The policy this node runs, for the status page.
 #[derive(Clone, Debug, Serialize)]
@@ -95,6 +101,9 @@ pub struct GatewayReport {
     pub kind: &'static str,
     pub unenforced_plugins: Vec<String>,
     pub listens_on: Option<String>,
+    /// Of a gateway that is a fleet; `None` for the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_planes: Option<Vec<DataPlaneReport>>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -262,13 +271,19 @@ impl Status {
             since_unix_ms: since,
         });
         let gateway = self.gateway.status();
+        let fleet = gateway.kind == FLEET;
         StatusReport {
             identity: self.identity.clone(),
             standing,
             reason,
             serving,
             connected: self.sessions.connected(),
-            gateway: GatewayReport { kind: gateway.kind, unenforced_plugins: gateway.unenforced_plugins, listens_on: gateway.listens_on },
+            gateway: GatewayReport {
+                kind: gateway.kind,
+                unenforced_plugins: gateway.unenforced_plugins,
+                listens_on: gateway.listens_on,
+                data_planes: fleet.then(|| gateway.data_planes.into_iter().map(DataPlaneReport::from).collect()),
+            },
             export: sheet.export,
             last_failures: self.journal.failures(),
             next_wake_unix_ms: sheet.wake_at,

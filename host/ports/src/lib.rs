@@ -11,8 +11,8 @@ mod ports;
 pub use held::{Config, Fetched, Gate, Object, Provenance};
 pub use policy::{EpisodeLost, Exporter, Importer, Inspector, Janitor, Report, Verdict};
 pub use ports::{
-    Bundle, Cache, Clock, ControlPlane, Dial, Events, ExporterPorts, Gateway, GatewayStatus, ImporterPorts, JanitorPorts, NodeFiles,
-    Pending, Random, Schemas, Sealing, Session, StorageDelete, StorageRead, StorageWrite, Unsealing, Watching,
+    Bundle, Cache, Clock, ControlPlane, DataPlaneStatus, Dial, Events, ExporterPorts, Gateway, GatewayStatus, ImporterPorts, JanitorPorts,
+    NodeFiles, Pending, Random, Schemas, Sealing, Session, StorageDelete, StorageRead, StorageWrite, Unsealing, Watching,
 };
 
 pub use holdover_plugin::policy::capabilities::{

@@ -17,6 +17,11 @@ pub trait Dial: Send + Sync {
     /// For sentences: the kind and address of the control plane, without secrets.
     fn name(&self) -> String;
 
+    /// Which setting names it, for sentences.
+    fn setting(&self) -> &'static str {
+        "holdover_control_plane"
+    }
+
     /// Opens a session. What the session delivers first is its current configuration.
     async fn dial(&self) -> Result<Box<dyn Session>, Unanswered>;
 }
@@ -26,6 +31,11 @@ pub trait Dial: Send + Sync {
 pub trait Session: Send {
     /// Waits for the next configuration; the first call for the current one. `Err` ends the session.
     async fn next(&mut self) -> Result<Config, Unanswered>;
+
+    /// The rest of a sentence for a session that opened and brought nothing in time: what it may mean.
+    fn silence(&self) -> &'static str {
+        "connected, and no configuration came; see whether it hangs, or does not accept this node"
+    }
 }
 
 /// The control plane as the policy asks for it: `node` makes one of any [`Dial`].
@@ -112,6 +122,27 @@ pub struct GatewayStatus {
     pub unenforced_plugins: Vec<String>,
     /// Where it listens, for a gateway that is ours.
     pub listens_on: Option<String>,
+    /// For a gateway that is a fleet of its own: its members, connected or not.
+    pub data_planes: Vec<DataPlaneStatus>,
+}
+
+/// One member of a fleet that dials its gateway. Its texts are its own words, and bounded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataPlaneStatus {
+    pub id: String,
+    pub hostname: String,
+    pub version: String,
+    pub address: String,
+    pub connected: bool,
+    /// Whether its own control plane answers it, through this node.
+    pub relayed: bool,
+    /// The hash of the configuration that it says it runs.
+    pub running: Option<String>,
+    /// `connected`, `served`, `applied`, `rejected` or `incompatible`.
+    pub state: &'static str,
+    /// Why it is not `applied`, where that is known.
+    pub reason: Option<String>,
+    pub seen_unix_ms: UnixMs,
 }
 
 /// Holds a document against the operator's schema. `Ok` when none is set.

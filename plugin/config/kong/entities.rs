@@ -3,7 +3,8 @@
 use super::super::tree::same_key;
 use super::credentials::PLUGIN_ENTITIES;
 use super::schema::{
-    ANY_INTEGER, CREATED_AT, CREATED_AT_MS, Entity, Field, ID, Kind, NOT_EMPTY, PORT, TAGS, Text, UPDATED_AT, boolean, field, foreign, text,
+    ANY_INTEGER, CREATED_AT, CREATED_AT_MS, Entity, Field, ID, Kind, NOT_EMPTY, PORT, TAGS, Text, UPDATED_AT, When, boolean, field,
+    foreign, text,
 };
 
 /// The entity of this name, if Kong has one.
@@ -58,15 +59,17 @@ const ROUTE: &[Field] = &[
     boolean("response_buffering").defaulted(),
     TAGS,
     foreign("service", "services"),
-    field("snis", Kind::List(&Kind::Text(Text::Sni))),
-    field("sources", ADDRESSES),
-    field("destinations", ADDRESSES),
-    field("methods", Kind::List(&Kind::Text(Text::Method))),
-    field("hosts", Kind::List(&Kind::Text(Text::RouteHost))),
-    field("paths", Kind::List(&Kind::Text(Text::RoutePath))),
-    field("headers", Kind::Map(Text::RouteHeaderName, NAMED_LISTS)),
-    field("regex_priority", ANY_INTEGER),
-    field("path_handling", Kind::OneOf(&["v0", "v1"])),
+    field("snis", Kind::List(&Kind::Text(Text::Sni))).when(When::Traditional),
+    field("sources", ADDRESSES).when(When::Traditional),
+    field("destinations", ADDRESSES).when(When::Traditional),
+    field("methods", Kind::List(&Kind::Text(Text::Method))).when(When::Traditional),
+    field("hosts", Kind::List(&Kind::Text(Text::RouteHost))).when(When::Traditional),
+    field("paths", Kind::List(&Kind::Text(Text::RoutePath))).when(When::Traditional),
+    field("headers", Kind::Map(Text::RouteHeaderName, NAMED_LISTS)).when(When::Traditional),
+    field("regex_priority", ANY_INTEGER).when(When::Traditional),
+    field("path_handling", Kind::OneOf(&["v0", "v1"])).when(When::Traditional),
+    text("expression", Text::NotEmpty).when(When::Expressions),
+    field("priority", ANY_INTEGER).when(When::Expressions),
 ];
 
 const HASH_ON: Kind = Kind::OneOf(&["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"]);

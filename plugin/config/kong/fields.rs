@@ -1,7 +1,7 @@
 //! Holds a record's members against a table of fields: unknown, missing, of another type, out of range. Reports in Kong's words.
 
 use super::super::tree::{Member, Node, Number, member, same_key};
-use super::Role;
+use super::gateway::{Reading, Role};
 use super::place::{Place, Reports};
 use super::schema::{Entity, Field, Kind, Need, Text};
 use super::text;
@@ -16,15 +16,15 @@ pub fn check_entity(
     members: &[Member<'_>],
     link: Option<&str>,
     place: &Place<'_>,
-    role: Role,
+    reading: &Reading<'_>,
     reports: &mut Reports,
 ) {
-    check_members(entity.fields, REMARKS, members, link, place, role, reports);
+    check_members(entity.fields, REMARKS, members, link, place, reading, reports);
     check_missing(entity.fields, members, link, place, reports);
 }
 
-pub fn check_record(fields: &'static [Field], members: &[Member<'_>], place: &Place<'_>, role: Role, reports: &mut Reports) {
-    check_members(fields, &[], members, None, place, role, reports);
+pub fn check_record(fields: &'static [Field], members: &[Member<'_>], place: &Place<'_>, reading: &Reading<'_>, reports: &mut Reports) {
+    check_members(fields, &[], members, None, place, reading, reports);
     check_missing(fields, members, None, place, reports);
 }
 
@@ -34,16 +34,16 @@ fn check_members(
     members: &[Member<'_>],
     link: Option<&str>,
     place: &Place<'_>,
-    role: Role,
+    reading: &Reading<'_>,
     reports: &mut Reports,
 ) {
     for (key, value) in members {
         let at = Place::Member(place, key);
-        match fields.iter().chain(besides).find(|field| same_key(field.name, key)) {
+        match fields.iter().chain(besides).find(|field| same_key(field.name, key) && field.is_known(reading)) {
             Some(_) if value.is_null() && link == Some(key.as_ref()) => {}
-            Some(field) => check_field(field, value, &at, role, reports),
+            Some(field) => check_field(field, value, &at, reading, reports),
             // Data planes are sent fields by control planes that know more than they do.
-            None if value.is_null() && role == Role::DataPlane => {}
+            None if value.is_null() && reading.role == Role::DataPlane => {}
             None => reports.schema(&at, "unknown field"),
         }
     }
@@ -57,18 +57,18 @@ fn check_missing(fields: &'static [Field], members: &[Member<'_>], link: Option<
     }
 }
 
-fn check_field(field: &Field, value: &Node<'_>, place: &Place<'_>, role: Role, reports: &mut Reports) {
+fn check_field(field: &Field, value: &Node<'_>, place: &Place<'_>, reading: &Reading<'_>, reports: &mut Reports) {
     match value {
         Node::Null if field.need == Need::Optional || matches!(field.kind, Kind::Anything) => {}
         Node::Null => reports.schema(place, "required field missing"),
         Node::String(text) if field.vault && text::is_vault_reference(text) => {}
         Node::String(_) | Node::Bool(_) | Node::Number(_) | Node::Array(_) | Node::Object(_) => {
-            check_value(&field.kind, value, place, role, reports);
+            check_value(&field.kind, value, place, reading, reports);
         }
     }
 }
 
-fn check_value(kind: &Kind, value: &Node<'_>, place: &Place<'_>, role: Role, reports: &mut Reports) {
+fn check_value(kind: &Kind, value: &Node<'_>, place: &Place<'_>, reading: &Reading<'_>, reports: &mut Reports) {
     match kind {
         Kind::Anything => {}
         Kind::Boolean => {
@@ -80,7 +80,7 @@ fn check_value(kind: &Kind, value: &Node<'_>, place: &Place<'_>, role: Role, rep
         Kind::Number(least, most) => check_number(value, (*least, *most), false, place, reports),
         Kind::OneOfNumbers(choices) => check_choice_of_numbers(value, choices, place, reports),
         Kind::Text(kind) => match value.as_str() {
-            Some(text) => text::check(text, *kind).unwrap_or_else(|message| reports.schema(place, message)),
+            Some(text) => text::check(text, *kind, reading.regexes()).unwrap_or_else(|message| reports.schema(place, message)),
             None => reports.schema(place, "expected a string"),
         },
         Kind::OneOf(choices) => match value.as_str() {
@@ -96,20 +96,20 @@ fn check_value(kind: &Kind, value: &Node<'_>, place: &Place<'_>, role: Role, rep
         Kind::List(kind) => match value {
             Node::Array(elements) => {
                 for (index, element) in elements.iter().enumerate() {
-                    check_value(kind, element, &Place::Element(place, index), role, reports);
+                    check_value(kind, element, &Place::Element(place, index), reading, reports);
                 }
             }
             Node::Object(members) if members.is_empty() => {}
             Node::Object(_) | Node::Null | Node::Bool(_) | Node::Number(_) | Node::String(_) => reports.schema(place, "expected an array"),
         },
-        Kind::Map(name, kind) => check_map(*name, kind, value, place, role, reports),
+        Kind::Map(name, kind) => check_map(*name, kind, value, place, reading, reports),
         Kind::Record(fields) => match value {
-            Node::Object(members) => check_record(fields, members, place, role, reports),
-            _ if is_empty_table(value) => check_record(fields, &[], place, role, reports),
+            Node::Object(members) => check_record(fields, members, place, reading, reports),
+            _ if is_empty_table(value) => check_record(fields, &[], place, reading, reports),
             _ => reports.schema(place, "expected a record"),
         },
         Kind::RecordOfSome(fields) => {
-            check_value(&Kind::Record(fields), value, place, role, reports);
+            check_value(&Kind::Record(fields), value, place, reading, reports);
             let given = |field: &Field| value.member(field.name).is_some_and(|member| !member.is_null());
             if matches!(value, Node::Object(_)) && !fields.iter().any(given) {
                 let names: Vec<String> = fields.iter().map(|field| format!("'{}'", field.name)).collect();
@@ -121,7 +121,7 @@ fn check_value(kind: &Kind, value: &Node<'_>, place: &Place<'_>, role: Role, rep
                 reports.schema(place, "expected a record");
             }
         }
-        Kind::Foreign(_) => check_reference(value, place, reports),
+        Kind::Foreign(_) => check_reference(value, place, reading, reports),
     }
 }
 
@@ -169,7 +169,7 @@ fn check_choice_of_numbers(value: &Node<'_>, choices: &[i64], place: &Place<'_>,
 }
 
 /// Errors of the values are reported on the map: its keys are the document's own.
-fn check_map(name: Text, kind: &Kind, value: &Node<'_>, place: &Place<'_>, role: Role, reports: &mut Reports) {
+fn check_map(name: Text, kind: &Kind, value: &Node<'_>, place: &Place<'_>, reading: &Reading<'_>, reports: &mut Reports) {
     let Node::Object(members) = value else {
         if !is_empty_table(value) {
             reports.schema(place, "expected a map");
@@ -177,18 +177,18 @@ fn check_map(name: Text, kind: &Kind, value: &Node<'_>, place: &Place<'_>, role:
         return;
     };
     for (key, value) in members {
-        if let Err(message) = text::check(key, name) {
+        if let Err(message) = text::check(key, name, reading.regexes()) {
             reports.schema(place, message);
         }
-        check_value(kind, value, place, role, reports);
+        check_value(kind, value, place, reading, reports);
     }
 }
 
-fn check_reference(value: &Node<'_>, place: &Place<'_>, reports: &mut Reports) {
+fn check_reference(value: &Node<'_>, place: &Place<'_>, reading: &Reading<'_>, reports: &mut Reports) {
     match value {
         Node::String(_) => {}
         Node::Object(members) => match member(members, "id") {
-            Some(id) => check_value(&Kind::Uuid, id, &Place::Member(place, "id"), Role::DbLess, reports),
+            Some(id) => check_value(&Kind::Uuid, id, &Place::Member(place, "id"), reading, reports),
             None => reports.schema(&Place::Member(place, "id"), "missing primary key"),
         },
         Node::Null | Node::Bool(_) | Node::Number(_) | Node::Array(_) => reports.schema(place, "expected a string"),

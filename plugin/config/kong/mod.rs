@@ -5,9 +5,10 @@
 //!                                                        └────────── flatten ─────────────► flat JSON
 //! ```
 //!
-//! The tables and rules are those of Kong 3.9 without a database (KONG.md part B), router flavour `traditional_compatible`. Of
-//! plugins, vaults and filters only the frame is checked: which of them a gateway has, and what their configuration may be, it alone
-//! knows. Of certificates and keys only the frame of the PEM is looked at, neither expiry nor whether they match.
+//! The tables and rules are those of Kong 3 without a database (KONG.md part B); what was delivered is read as Kong 3.9 with router flavour
+//! `traditional_compatible` reads it. Of plugins, vaults and filters only the frame is checked then: which of them a gateway has, and
+//! what their configuration may be, it alone knows, unless a verdict is asked for one [`Gateway`]. Of certificates and keys only the
+//! frame of the PEM is looked at, not whether they match.
 
 mod authentication;
 mod certificates;
@@ -16,12 +17,17 @@ pub(crate) mod entities;
 mod envelope;
 mod fields;
 mod flatten;
+mod flattened;
+mod gateway;
 mod hash;
 mod ids;
 mod needs;
+mod particular;
 mod path;
 mod place;
+mod plugins;
 mod references;
+mod rejected;
 mod route_rules;
 mod rules;
 pub(crate) mod schema;
@@ -37,15 +43,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Facts, Invalid, Strictness, tree, yaml};
+pub use flattened::{EntityErrors, ErrorKind, FlatError, Flattened, flattened};
+use gateway::Reading;
+pub use gateway::{Flavor, Gateway, NotUnderstood, Role, Version};
 pub use hash::Hashes;
+pub use rejected::{Rejected, rejected};
 use survey::Survey;
-
-/// In which of Kong's roles a document is read: a data plane forgives unknown fields that are null.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    DbLess,
-    DataPlane,
-}
 
 /// Types that are in every export, whether anything is configured or not.
 const NOTHING_CONFIGURED: [&str; 3] = ["workspaces", "parameters", "clustering_data_planes"];
@@ -57,7 +60,7 @@ pub(super) fn validate(bytes: &[u8], strictness: Strictness) -> Result<Facts, In
     };
     let text = yaml::as_json(bytes)?;
     let document = envelope::open(&text)?;
-    let Survey { reports, counts, needs, .. } = survey::survey(&document, role)?;
+    let Survey { reports, counts, needs, .. } = survey::survey(&document, Reading::delivered(role))?;
     let warnings = match strictness {
         Strictness::Delivered | Strictness::Live => {
             reports.structural.into_result()?;
@@ -78,10 +81,10 @@ pub(super) fn validate(bytes: &[u8], strictness: Strictness) -> Result<Facts, In
     Ok(Facts { sameness, counts, warnings, needs: needs.into_list() })
 }
 
-/// Kong's own verdict, as far as the tables know it. A document that configures nothing is fine with Kong.
-pub fn judge(bytes: &[u8], role: Role) -> Result<(), Invalid> {
+/// The verdict of one gateway, as far as the tables know it. A document that configures nothing is fine with Kong.
+pub fn judge(bytes: &[u8], gateway: &Gateway) -> Result<(), Invalid> {
     let text = yaml::as_json(bytes)?;
-    survey::survey(&envelope::open(&text)?, role)?.reports.into_result()
+    survey::survey(&envelope::open(&text)?, gateway.reading())?.reports.into_result()
 }
 
 /// The flat form in JSON: what a control plane would export, without defaults. What is flat already is borrowed: the document
@@ -95,7 +98,7 @@ pub fn flatten(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Invalid> {
 
 fn flatten_text(text: &str) -> Result<Cow<'_, [u8]>, Invalid> {
     let document = envelope::open(text)?;
-    let survey = survey::survey(&document, Role::DataPlane)?;
+    let survey = survey::survey(&document, Reading::delivered(Role::DataPlane))?;
     survey.reports.structural.into_result()?;
     if survey.flat {
         return Ok(Cow::Borrowed(document.table.as_bytes()));

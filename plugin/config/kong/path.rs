@@ -1,8 +1,16 @@
 //! Paths: what services and routes may have, the normal form, and what becomes of the paths of formats 1.1 and 2.1.
 //!
-//! A regex path must be one for the Rust `regex` crate, which Kong's router runs. It is parsed to the syntax tree only: that finds
-//! look-around, back-references and mistakes, and needs none of the crate's tables or engines, which would weigh more in the
-//! component than all the rest of validation.
+//! A regex path must be one for PCRE, and for the Rust `regex` crate as well where Kong's router runs that. It is parsed to that crate's
+//! syntax tree only: this finds look-around, back-references and mistakes, and needs none of its tables or engines, which would weigh
+//! more in the component than all the rest of validation. Of what the crate refuses, PCRE refuses the plain mistakes too.
+
+/// Whose regexes a route's paths may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regexes {
+    Pcre,
+    /// Of both at once.
+    Rust,
+}
 
 const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
 
@@ -23,12 +31,12 @@ pub fn check_url_path(path: &str) -> Result<(), &'static str> {
 }
 
 /// A route's path: a prefix in normal form, or `~` and a regex.
-pub fn check_route_path(path: &str) -> Result<(), &'static str> {
+pub fn check_route_path(path: &str, regexes: Regexes) -> Result<(), &'static str> {
     if let Some(regex) = path.strip_prefix('~') {
         if !regex.starts_with('/') {
             return Err("should start with: / (fixed path) or ~/ (regex path)");
         }
-        return check_regex(regex);
+        return check_regex(regex, regexes);
     }
     if !path.starts_with('/') {
         return Err("should start with: / (fixed path) or ~/ (regex path)");
@@ -43,16 +51,35 @@ pub fn check_route_path(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn check_regex(regex: &str) -> Result<(), &'static str> {
+fn check_regex(regex: &str, regexes: Regexes) -> Result<(), &'static str> {
     use regex_syntax::ast::ErrorKind;
     match regex_syntax::ast::parse::Parser::new().parse(regex) {
         Ok(_) => Ok(()),
+        Err(error) if regexes == Regexes::Pcre && !is_mistake(error.kind()) => Ok(()),
         Err(error) => Err(match error.kind() {
             ErrorKind::UnsupportedBackreference => "invalid regex: backreferences are not supported",
             ErrorKind::UnsupportedLookAround => "invalid regex: look-around is not supported",
             _ => "invalid regex",
         }),
     }
+}
+
+/// Wrong in every dialect, not only missing from this one.
+fn is_mistake(error: &regex_syntax::ast::ErrorKind) -> bool {
+    use regex_syntax::ast::ErrorKind;
+    matches!(
+        error,
+        ErrorKind::ClassUnclosed
+            | ErrorKind::ClassRangeInvalid
+            | ErrorKind::EscapeUnexpectedEof
+            | ErrorKind::GroupUnclosed
+            | ErrorKind::GroupUnopened
+            | ErrorKind::GroupNameEmpty
+            | ErrorKind::GroupNameUnexpectedEof
+            | ErrorKind::GroupNameDuplicate { .. }
+            | ErrorKind::RepetitionCountInvalid
+            | ErrorKind::RepetitionMissing
+    )
 }
 
 /// RFC 3986's: percent-encodings that need not be are decoded, the others in capitals; dot segments gone; slashes merged.
@@ -144,10 +171,17 @@ mod tests {
     #[test]
     fn a_routes_prefix_is_normal_and_a_services_path_encoded() {
         for path in ["/", "/a b", "/a?b", "/*", "/é", "~/a/(?<x>\\d+)$", "~/a++", "~/\\p{L}"] {
-            assert_eq!(check_route_path(path), Ok(()), "{path}");
+            assert_eq!(check_route_path(path, Regexes::Rust), Ok(()), "{path}");
+            assert_eq!(check_route_path(path, Regexes::Pcre), Ok(()), "{path}");
         }
         for path in ["a", "~a", "/a//b", "/a%20b", "/a/../b", "~/a(", "~/(a)\\1", "~/(?=a)", "~/(?<!a)b"] {
-            assert!(check_route_path(path).is_err(), "{path}");
+            assert!(check_route_path(path, Regexes::Rust).is_err(), "{path}");
+        }
+        for path in ["~/(a)\\1", "~/(?=a)", "~/(?<!a)b", "~/(?>a)b", "~/\\R", "~/a{"] {
+            assert_eq!(check_route_path(path, Regexes::Pcre), Ok(()), "{path}");
+        }
+        for path in ["~a", "/a//b", "~/a(", "~/a)", "~/[b-a]", "~/[", "~/a\\", "~/a{3,2}", "~/(*a)"] {
+            assert!(check_route_path(path, Regexes::Pcre).is_err(), "{path}");
         }
         assert_eq!(check_url_path("/a%20b"), Ok(()));
         for path in ["a", "/a b", "/a//b", "/a%zz", "/a%2"] {

@@ -1,5 +1,4 @@
-//! Rules across a route's fields, for the router flavour `traditional_compatible`: which protocols go together, what must be set
-//! to match at all, and what a protocol has no use for.
+//! Rules across a route's fields: which protocols go together, what must be set to match at all, and what a protocol has no use for.
 
 use super::super::tree::Node;
 use super::rules::Case;
@@ -10,6 +9,9 @@ const GROUPS: [(Group, &[&str]); 4] = [
     (Group::Passthrough, &["tls_passthrough"]),
     (Group::Grpc, &["grpc", "grpcs"]),
 ];
+
+/// By what a route matches, besides its protocols, when it is not written as an expression.
+pub const MATCHED: [&str; 7] = ["methods", "hosts", "headers", "paths", "snis", "sources", "destinations"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Group {
@@ -66,10 +68,26 @@ pub fn check(case: &mut Case<'_, '_>) {
     if !protocols.sni && case.filled("snis") {
         case.report_at("snis", "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'");
     }
-    if let Some(Node::Object(headers)) = case.given("headers")
+    wildcards(case);
+    if case.reading.since(7)
+        && case.reading.translates()
+        && let Some(Node::Object(headers)) = case.given("headers")
         && headers.iter().any(|(_, values)| matches!(values, Node::Array(values) if values.is_empty()))
     {
         case.report_at("headers", "Router Expression failed validation: a header without values");
+    }
+}
+
+/// Before 3.7, and where routes are not translated, a server name is a whole one.
+fn wildcards(case: &mut Case<'_, '_>) {
+    if case.reading.since(7) && case.reading.translates() {
+        return;
+    }
+    let Some(Node::Array(snis)) = case.given("snis") else { return };
+    for (index, sni) in snis.iter().enumerate() {
+        if sni.as_str().is_some_and(|sni| sni.contains('*')) {
+            case.report_in("snis", index, "invalid value");
+        }
     }
 }
 
@@ -84,6 +102,8 @@ fn useless(case: &mut Case<'_, '_>, group: Group) {
         Group::Stream | Group::Passthrough => (&["methods", "hosts", "paths", "headers"], "'tcp', 'tls', 'tls_passthrough' or 'udp'"),
         Group::Grpc => (&["methods", "sources", "destinations"], "'grpc' or 'grpcs'"),
     };
+    // Kong's expressions know addresses in HTTP as well.
+    let fields = if group == Group::Http && case.reading.has_expressions() { &[] } else { fields };
     for field in fields {
         if case.given(field).is_some() {
             case.report_at(field, format!("cannot set '{field}' when 'protocols' is {protocols}"));
@@ -104,12 +124,13 @@ fn matchless(case: &mut Case<'_, '_>, group: Group, https: bool, grpcs: bool) {
         Group::Stream => (&["sources", "destinations", "snis"], "tcp', 'tls' or 'udp"),
         Group::Passthrough => (&["snis"], "tls_passthrough"),
     };
-    if fields.iter().any(|field| case.filled(field)) {
+    if fields.iter().any(|field| case.filled(field)) || (case.reading.has_expressions() && case.filled("expression")) {
         return;
     }
     if group == Group::Passthrough {
         return case.report("must set snis when 'protocols' is 'tls_passthrough'");
     }
-    let fields: Vec<String> = fields.iter().map(|field| format!("'{field}'")).collect();
+    let expression = case.reading.has_expressions().then_some(&"expression");
+    let fields: Vec<String> = fields.iter().chain(expression).map(|field| format!("'{field}'")).collect();
     case.report(format!("must set one of {} when 'protocols' is '{protocol}'", fields.join(", ")));
 }

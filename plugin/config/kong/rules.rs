@@ -2,6 +2,7 @@
 //! be is not said here; the rules of routes are in [`super::route_rules`].
 
 use super::super::tree::{Member, Node, member};
+use super::gateway::Reading;
 use super::place::{Place, Reports};
 use super::{route_rules, text};
 
@@ -9,16 +10,17 @@ use super::{route_rules, text};
 pub struct Case<'c, 'a> {
     pub members: &'c [Member<'a>],
     pub place: &'c Place<'c>,
+    pub reading: &'c Reading<'c>,
     pub reports: &'c mut Reports,
 }
 
-impl Case<'_, '_> {
+impl<'c, 'a> Case<'c, 'a> {
     /// A field's value when it is given and not null.
-    pub fn given(&self, name: &str) -> Option<&Node<'_>> {
+    pub fn given(&self, name: &str) -> Option<&'c Node<'a>> {
         member(self.members, name).filter(|value| !value.is_null())
     }
 
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&'c str> {
         self.given(name).and_then(Node::as_str)
     }
 
@@ -40,7 +42,12 @@ impl Case<'_, '_> {
         self.reports.schema(&Place::Member(self.place, name), message);
     }
 
-    fn require(&mut self, name: &str) {
+    /// At an element of a list.
+    pub fn report_in(&mut self, name: &str, index: usize, message: impl Into<String>) {
+        self.reports.schema(&Place::Element(&Place::Member(self.place, name), index), message);
+    }
+
+    pub fn require(&mut self, name: &str) {
         if self.given(name).is_none() {
             self.report_at(name, "required field missing");
         }
@@ -51,6 +58,15 @@ impl Case<'_, '_> {
             if self.given(name).is_some() {
                 self.report_at(name, "value must be null");
             }
+        }
+    }
+
+    /// Runs checks that hang on one field. Kong says of the entity, too, that they failed; who only passes it on need not hear it twice.
+    fn given_value_of(&mut self, field: &str, checks: impl FnOnce(&mut Self)) {
+        let found = self.reports.schema.count();
+        checks(self);
+        if self.reading.particular.is_some() && self.reports.schema.count() > found {
+            self.report(format!("failed conditional validation given value of field '{field}'"));
         }
     }
 }
@@ -67,6 +83,9 @@ pub fn check(entity: &str, case: &mut Case<'_, '_>) {
         "jwt_secrets" => jwt_secret(case),
         _ => {}
     }
+    if let Some(particular) = case.reading.particular {
+        particular.check(entity, case);
+    }
 }
 
 fn service(case: &mut Case<'_, '_>) {
@@ -76,34 +95,40 @@ fn service(case: &mut Case<'_, '_>) {
         Some("https") => (false, true),
         Some(_) | None => (false, false),
     };
-    if pathless {
-        case.forbid(&["path"]);
-    }
-    if !tls {
-        case.forbid(&["client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"]);
-    }
+    case.given_value_of("protocol", |case| {
+        if pathless {
+            case.forbid(&["path"]);
+        }
+        if !tls {
+            case.forbid(&["client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"]);
+        }
+    });
 }
 
 /// Of an upstream's algorithm and hash_on, Kong heeds one before it checks: an algorithm that cannot hash discards hash_on.
 fn upstream(case: &mut Case<'_, '_>) {
     let hashes = !matches!(case.text("algorithm"), Some("least-connections" | "latency"));
-    let hash_on = case.text("hash_on").filter(|_| hashes).unwrap_or("none").to_owned();
-    let fallback = case.text("hash_fallback").unwrap_or("none").to_owned();
-    if let Some(companion) = companion(&hash_on, ["hash_on_header", "hash_on_cookie", "hash_on_query_arg", "hash_on_uri_capture"]) {
-        case.require(companion);
-    }
-    let companions = ["hash_fallback_header", "hash_on_cookie", "hash_fallback_query_arg", "hash_fallback_uri_capture"];
-    if let Some(companion) = companion(&fallback, companions) {
-        case.require(companion);
-    }
-    if matches!(hash_on.as_str(), "none" | "cookie") && fallback != "none" {
-        case.report_at("hash_fallback", "expected one of: none");
-    }
-    if matches!(hash_on.as_str(), "consumer" | "ip" | "path") && fallback == hash_on {
-        let others = ["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"];
-        let others: Vec<&str> = others.into_iter().filter(|other| *other != hash_on).collect();
-        case.report_at("hash_fallback", format!("expected one of: {}", others.join(", ")));
-    }
+    let hash_on = case.text("hash_on").filter(|_| hashes).unwrap_or("none");
+    let fallback = case.text("hash_fallback").unwrap_or("none");
+    case.given_value_of("hash_on", |case| {
+        if let Some(companion) = companion(hash_on, ["hash_on_header", "hash_on_cookie", "hash_on_query_arg", "hash_on_uri_capture"]) {
+            case.require(companion);
+        }
+        if matches!(hash_on, "none" | "cookie") && fallback != "none" {
+            case.report_at("hash_fallback", "expected one of: none");
+        }
+        if matches!(hash_on, "consumer" | "ip" | "path") && fallback == hash_on {
+            let others = ["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"];
+            let others: Vec<&str> = others.into_iter().filter(|other| *other != hash_on).collect();
+            case.report_at("hash_fallback", format!("expected one of: {}", others.join(", ")));
+        }
+    });
+    case.given_value_of("hash_fallback", |case| {
+        let companions = ["hash_fallback_header", "hash_on_cookie", "hash_fallback_query_arg", "hash_fallback_uri_capture"];
+        if let Some(companion) = companion(fallback, companions) {
+            case.require(companion);
+        }
+    });
     for (one, other) in [
         ("hash_on_header", "hash_fallback_header"),
         ("hash_on_query_arg", "hash_fallback_query_arg"),

@@ -1,6 +1,8 @@
-//! The words in which entities are described: an entity is a table of fields, a field has a kind. Data only, no check.
+//! The words in which entities are described: an entity is a table of fields, a field has a kind. Data only, no check but for
+//! whom a field is there.
 
 use super::super::tree::same_key;
+use super::gateway::Reading;
 
 /// One type of entity. The tables are in [`super::entities`] and [`super::credentials`].
 pub struct Entity {
@@ -25,6 +27,19 @@ pub struct Field {
     pub unique: bool,
     /// A `{vault://…}` reference may stand here, and is not checked then.
     pub vault: bool,
+    pub when: When,
+}
+
+/// Which gateways have a field. To all others it is unknown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    Always,
+    /// From this minor of Kong 3 on.
+    Since(u8),
+    /// Routers of the flavour `expressions`.
+    Expressions,
+    /// All others, and from Kong 3.7 on those as well.
+    Traditional,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,7 +115,7 @@ pub const TAGS: Field = field("tags", Kind::List(&Kind::Text(Text::Tag)));
 pub const TTL: Field = field("ttl", Kind::Number(0, i64::MAX));
 
 pub const fn field(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, need: Need::Optional, unique: false, vault: false }
+    Field { name, kind, need: Need::Optional, unique: false, vault: false, when: When::Always }
 }
 
 pub const fn text(name: &'static str, text: Text) -> Field {
@@ -134,6 +149,25 @@ impl Field {
     pub const fn vault(mut self) -> Self {
         self.vault = true;
         self
+    }
+
+    pub const fn since(mut self, minor: u8) -> Self {
+        self.when = When::Since(minor);
+        self
+    }
+
+    pub const fn when(mut self, when: When) -> Self {
+        self.when = when;
+        self
+    }
+
+    pub fn is_known(&self, reading: &Reading<'_>) -> bool {
+        match self.when {
+            When::Always => true,
+            When::Since(minor) => reading.since(minor),
+            When::Expressions => reading.has_expressions(),
+            When::Traditional => !reading.has_expressions() || reading.since(7),
+        }
     }
 
     /// The type of entity it refers to.

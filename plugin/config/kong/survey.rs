@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use super::super::tree::{self, Node};
 use super::super::{AUTHENTICATION_PLUGINS, ENTITIES_MAX, Invalid};
-use super::Role;
 use super::authentication;
 use super::entities;
 use super::envelope::Document;
 use super::fields::{self, REMARKS};
+use super::gateway::{Reading, Role};
 use super::needs::Needs;
 use super::place::{Place, Reports};
 use super::references::{Index, Reference};
@@ -19,10 +19,12 @@ use super::schema::Entity;
 use super::walk::{self, Parent, Prepared};
 
 pub struct Survey<'a> {
-    role: Role,
+    reading: Reading<'a>,
     pub reports: Reports,
     pub counts: BTreeMap<String, u64>,
     pub needs: Needs,
+    /// Told of every entity with findings that do not refuse the whole. By reference, as [`Reading::particular`]: few ask.
+    pub rejected: Option<&'a mut Told<'a>>,
     pub index: Index<'a>,
     total: u64,
     /// Paths are in the words of format 1.1 or 2.1.
@@ -31,28 +33,38 @@ pub struct Survey<'a> {
     pub flat: bool,
 }
 
+pub type Told<'a> = dyn FnMut(&'static str, &Prepared<'_>, Option<&Parent<'_>>) + 'a;
+
 const ROOT: Place<'static> = Place::Root;
 
-pub fn survey<'a>(document: &Document<'a>, role: Role) -> Result<Survey<'a>, Invalid> {
-    let mut survey = Survey {
-        role,
-        reports: Reports::default(),
-        counts: BTreeMap::new(),
-        needs: Needs::default(),
-        index: Index::default(),
-        total: 0,
-        old_paths: false,
-        flat: true,
-    };
-    survey.version(document)?;
-    for (key, text) in &document.sections {
-        survey.section(key, text, document.depth)?;
-    }
-    survey.flat &= survey.index.settle(&mut survey.reports.structural);
-    Ok(survey)
+pub fn survey<'a>(document: &Document<'a>, reading: Reading<'a>) -> Result<Survey<'a>, Invalid> {
+    Survey::new(reading).read(document)
 }
 
 impl<'a> Survey<'a> {
+    pub fn new(reading: Reading<'a>) -> Self {
+        Survey {
+            reading,
+            reports: Reports::default(),
+            counts: BTreeMap::new(),
+            needs: Needs::default(),
+            rejected: None,
+            index: Index::default(),
+            total: 0,
+            old_paths: false,
+            flat: true,
+        }
+    }
+
+    pub fn read(mut self, document: &Document<'a>) -> Result<Self, Invalid> {
+        self.version(document)?;
+        for (key, text) in &document.sections {
+            self.section(key, text, document.depth)?;
+        }
+        self.flat &= self.index.settle(&mut self.reports.structural);
+        Ok(self)
+    }
+
     fn version(&mut self, document: &Document<'a>) -> Result<(), Invalid> {
         let place = Place::Member(&ROOT, "_format_version");
         let Some((_, text)) = document.sections.iter().find(|(key, _)| key == "_format_version") else {
@@ -89,7 +101,7 @@ impl<'a> Survey<'a> {
             }
             "_comment" | "_ignore" => {
                 let members = [(Cow::Borrowed(key), tree::parse(text, depth)?)];
-                fields::check_record(REMARKS, &members, &ROOT, self.role, &mut self.reports);
+                fields::check_record(REMARKS, &members, &ROOT, &self.reading, &mut self.reports);
                 self.flat &= document_null(&members);
                 Ok(())
             }
@@ -104,7 +116,7 @@ impl<'a> Survey<'a> {
                 self.needs.unknown(&node);
                 self.count(key)
             })?;
-        } else if tree::parse(text, depth)?.is_null() && self.role == Role::DataPlane {
+        } else if tree::parse(text, depth)?.is_null() && self.reading.role == Role::DataPlane {
             return Ok(());
         }
         self.reports.schema(place, "unknown field");
@@ -156,8 +168,14 @@ impl<'a> Survey<'a> {
         if entity.name == "plugins" && authentication::is_enforced(&prepared.members) {
             *self.counts.entry(AUTHENTICATION_PLUGINS.to_owned()).or_default() += 1;
         }
+        let found = self.reports.schema.count();
         self.check(entity, &prepared, parent, place);
         self.register(entity, &prepared, parent, place);
+        if self.reports.schema.count() > found
+            && let Some(told) = &mut self.rejected
+        {
+            told(entity.name, &prepared, parent);
+        }
         self.needs.entity(entity.name, &prepared.members);
         self.flat &= prepared.plain;
         let key = entity.endpoint_key.and_then(|name| tree::member(&prepared.members, name)).and_then(Node::as_str);
@@ -185,8 +203,8 @@ impl<'a> Survey<'a> {
         if entity.open {
             return;
         }
-        fields::check_entity(entity, &prepared.members, parent.map(|parent| parent.link), place, self.role, reports);
-        rules::check(entity.name, &mut Case { members: &prepared.members, place, reports });
+        fields::check_entity(entity, &prepared.members, parent.map(|parent| parent.link), place, &self.reading, reports);
+        rules::check(entity.name, &mut Case { members: &prepared.members, place, reading: &self.reading, reports });
     }
 
     fn register(&mut self, entity: &'static Entity, prepared: &Prepared<'a>, parent: Option<&Parent<'_>>, place: &Place<'_>) {
@@ -201,7 +219,7 @@ impl<'a> Survey<'a> {
             if !free {
                 taken = true;
                 let message = format!("uniqueness violation: '{name}' entity with this {} already declared", field.name);
-                self.reports.schema(&Place::Member(place, field.name), message);
+                self.reports.schema(place, message);
             }
         }
         if let Some(id) = &prepared.id

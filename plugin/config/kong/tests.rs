@@ -35,7 +35,7 @@ fn a_finding_says_where_and_never_what_stood_there() {
 #[test]
 fn what_configures_nothing_is_refused_but_not_by_kong() {
     let yaml = "_format_version: '3.0'\nworkspaces:\n- name: default\n";
-    assert_eq!(judge(yaml.as_bytes(), Role::DbLess), Ok(()));
+    assert_eq!(judge(yaml.as_bytes(), &Gateway::default()), Ok(()));
     for strictness in [Strictness::HandWritten, Strictness::Delivered] {
         assert!(validate(yaml.as_bytes(), strictness).err().unwrap().to_string().starts_with("configures nothing"));
     }
@@ -103,7 +103,7 @@ fn nested_and_named_references_become_ids_in_the_flat_form() {
     for gone in ["_comment", "_transform", "\"url\"", "\"routes\":[{}"] {
         assert!(!flat.contains(gone), "{gone} in {flat}");
     }
-    assert_eq!(judge(flat.as_bytes(), Role::DbLess), Ok(()));
+    assert_eq!(judge(flat.as_bytes(), &Gateway::default()), Ok(()));
     assert!(matches!(flatten(flat.as_bytes()).unwrap(), Cow::Borrowed(_)), "what was made flat is flat");
 }
 

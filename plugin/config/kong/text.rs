@@ -3,10 +3,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::path;
+use super::path::{self, Regexes};
 use super::schema::Text;
 
-pub fn check(text: &str, kind: Text) -> Result<(), &'static str> {
+pub fn check(text: &str, kind: Text, regexes: Regexes) -> Result<(), &'static str> {
     if text.is_empty() && kind != Text::Whatever {
         return Err("length must be at least 1");
     }
@@ -22,11 +22,11 @@ pub fn check(text: &str, kind: Text) -> Result<(), &'static str> {
         Text::Host => host_without_port(text),
         Text::HostWithOptionalPort => when(address(text).is_some(), "invalid value"),
         Text::UrlPath => path::check_url_path(text),
-        Text::RoutePath => path::check_route_path(text),
+        Text::RoutePath => path::check_route_path(text, regexes),
         Text::RouteHost => route_host(text),
         Text::Sni => sni(text),
         Text::Method => when(text.bytes().all(|byte| byte.is_ascii_uppercase()), "invalid value"),
-        Text::HeaderName => when(text.bytes().all(is_header_byte), "bad header name, allowed characters are A-Z, a-z, 0-9, '_', and '-'"),
+        Text::HeaderName => header_name(text),
         Text::CookieName => when(text.bytes().all(is_header_byte), "bad cookie name, allowed characters are A-Z, a-z, 0-9, '_', and '-'"),
         Text::RouteHeaderName => route_header(text),
         Text::IpOrCidr => when(is_ip_or_cidr(text), "invalid ip or cidr range"),
@@ -131,11 +131,15 @@ fn sni(text: &str) -> Result<(), &'static str> {
     }
 }
 
+fn header_name(text: &str) -> Result<(), &'static str> {
+    when(text.bytes().all(is_header_byte), "bad header name, allowed characters are A-Z, a-z, 0-9, '_', and '-'")
+}
+
 fn route_header(text: &str) -> Result<(), &'static str> {
     if text.eq_ignore_ascii_case("host") {
         return Err("cannot contain 'host' header, which must be specified in the 'hosts' attribute");
     }
-    check(text, Text::HeaderName)
+    header_name(text)
 }
 
 fn is_ip_or_cidr(text: &str) -> bool {
@@ -225,5 +229,9 @@ mod tests {
         assert!(vault_prefix("my-env").is_ok() && vault_prefix("My").is_err() && vault_prefix("a").is_err() && vault_prefix("a-").is_err());
         assert!(holds_pem("-----BEGIN EC PRIVATE KEY-----\nAA\n-----END EC PRIVATE KEY-----\n", "PRIVATE KEY"));
         assert!(!holds_pem("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "CERTIFICATE") && !holds_pem("a", "CERTIFICATE"));
+    }
+
+    fn check(text: &str, kind: Text) -> Result<(), &'static str> {
+        super::check(text, kind, Regexes::Rust)
     }
 }

@@ -40,6 +40,7 @@ impl Filter {
                 let id = answer.correlation.map(|correlation| self.vm.ids.of(correlation, &received));
                 respond::answer(&answer, id.as_ref())
             }
+            Decision::Refused { entity, .. } => respond::refused(entity),
             Decision::NotEnforced { plugin, .. } => respond::not_enforced(plugin),
             Decision::UpgradeRequired { .. } => respond::upgrade_required(),
             Decision::Redirect { status, location, .. } => respond::redirect(status, &location),

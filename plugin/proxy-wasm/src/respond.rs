@@ -28,6 +28,10 @@ pub fn not_enforced(plugin: &str) -> Action {
     message(503, &format!("this route needs the plugin '{plugin}', which this gateway does not enforce"))
 }
 
+pub fn refused(entity: &str) -> Action {
+    message(503, &format!("this route needs a {entity} that Kong would refuse, and is not served"))
+}
+
 pub fn upgrade_required() -> Action {
     message(426, "Please use HTTPS protocol")
 }

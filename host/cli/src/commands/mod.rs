@@ -5,6 +5,7 @@ pub mod ask;
 pub mod audit;
 pub mod break_glass;
 pub mod check;
+pub mod control_plane;
 pub mod diff;
 pub mod drill;
 pub mod fetch;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdover_gateway::Builtin;
+use holdover_gateway::{Builtin, StandIn};
 use holdover_node::Node;
 use holdover_node::settings::{Environment, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +16,9 @@ use crate::{logging, wire};
 /// For requests under way when the node is to end; below the half minute that supervisors commonly grant.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 
+const MET_ITSELF: &str = "holdover_control_plane: behind this address is this node's own stand-in, so it would follow itself; set \
+                          holdover_control_plane = kong://host:port to the real control plane";
+
 pub async fn run(files: &SettingsFiles, form: LogForm) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let settings = wire::settings(files, environment.clone())?;
@@ -26,13 +29,16 @@ pub async fn run(files: &SettingsFiles, form: LogForm) -> Result<Exit, Failure> 
     // Before anything takes long: a signal during the start must end it as well.
     let shutdown = shutdown()?;
     tokio::pin!(shutdown);
-    let (node, builtin) = tokio::select! {
+    let started = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(Exit::Done),
         started = start(&settings, &environment) => started?,
     };
-    node.run(shutdown).await;
-    if let Some(builtin) = builtin
+    tokio::select! {
+        () = started.node.run(shutdown) => {}
+        () = met_itself(started.stand_in.as_deref()) => return Err(Failure::settings(MET_ITSELF)),
+    }
+    if let Some(builtin) = started.builtin
         && !builtin.drain(DRAIN_PATIENCE).await
     {
         tracing::warn!(target: "holdover", "requests were still under way after {} s and are cut off", DRAIN_PATIENCE.as_secs());
@@ -41,16 +47,31 @@ pub async fn run(files: &SettingsFiles, form: LogForm) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-async fn start(settings: &Settings, environment: &Environment) -> Result<(Node, Option<Arc<Builtin>>), Failure> {
-    let Wired { parts, builtin } = wire::node(settings, environment).await?;
+struct Started {
+    node: Node,
+    builtin: Option<Arc<Builtin>>,
+    stand_in: Option<Arc<StandIn>>,
+}
+
+/// Nothing good can come of a node that follows itself.
+async fn met_itself(stand_in: Option<&StandIn>) {
+    match stand_in {
+        Some(stand_in) => stand_in.met_itself().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn start(settings: &Settings, environment: &Environment) -> Result<Started, Failure> {
+    let Wired { parts, builtin, stand_in } = wire::node(settings, environment).await?;
     let node = Node::open(parts).await.map_err(|error| Failure::not_opened(format!("{error:#}")))?;
     if let Some(address) = node.status_address() {
         tracing::info!(target: "holdover", "status page on http://{address}/status");
     }
-    Ok((node, builtin))
+    Ok(Started { node, builtin, stand_in })
 }
 
-fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
+/// Ready when the process is asked to end.
+pub fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::not_opened(format!("the process cannot listen for signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {

@@ -3,6 +3,7 @@
 //! "Not valid" and "could not look" end differently: the first with 1, the second with 3. What is encrypted and has nobody to open it
 //! is verified and not opened; that is said, and is no fault of the file.
 
+mod kong;
 mod progress;
 mod storage;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdover_node::settings::Environment;
+use holdover_plugin::config::kong::Gateway;
 use holdover_plugin::config::{Format, needs};
 use holdover_plugin::snapshot::cached::{self, CachedOrigin};
 use holdover_plugin::snapshot::head::Head;
@@ -39,14 +41,16 @@ pub async fn verify(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let of_settings = arguments.storage.iter().any(String::is_empty);
     let settings = storages::settings(&arguments.files, &environment, of_settings)?;
+    let gateway = kong::gateway(arguments)?;
     let judge = Judge { opener: Opener::new(settings.as_ref(), &arguments.keys)?, inspector: OnceCell::new() };
     let (judgement, exit) = match &arguments.path {
         Some(path) if !path.contains("://") => {
-            let judgement = judge.file(path, arguments).await?;
+            let judgement = judge.file(path, arguments, gateway.as_ref()).await?;
             let exit = if is_valid(&judgement) { Exit::Done } else { Exit::Invalid };
             (judgement, exit)
         }
         path => {
+            kong::not_asked("a storage", gateway.as_ref())?;
             let given = path.iter().chain(&arguments.storage).filter(|url| !url.is_empty()).cloned().collect::<Vec<_>>();
             let readers = storages::readers(&given, settings.as_ref().filter(|_| of_settings), &environment).await?;
             let cluster = arguments.cluster.clone().or_else(|| settings.filter(|_| of_settings).map(|settings| settings.policy.cluster));
@@ -62,7 +66,7 @@ pub async fn verify(arguments: &VerifyArguments) -> Result<Exit, Failure> {
 }
 
 impl Judge {
-    async fn file(&self, path: &str, arguments: &VerifyArguments) -> Result<Value, Failure> {
+    async fn file(&self, path: &str, arguments: &VerifyArguments, gateway: Option<&Gateway>) -> Result<Value, Failure> {
         let unreadable = |why: String| Failure::not_opened(format!("{path}: {why}"));
         let bytes = match path {
             "-" => read_stdin().await.map_err(unreadable)?,
@@ -79,10 +83,15 @@ impl Judge {
             }
         };
         if encryption::is_encrypted(&bytes) {
+            kong::not_asked(path, gateway)?;
             return self.encrypted(path, &bytes).await;
         }
         if let Some(judged) = self.own(path, &bytes).await? {
+            kong::not_asked(path, gateway)?;
             return Ok(judged);
+        }
+        if let Some(gateway) = gateway {
+            return Ok(kong::judgement(path, &bytes, gateway));
         }
         let format = arguments.format;
         let verdict = self.inspector().await?.validate(bytes, format, schema).await.map_err(lost)?;

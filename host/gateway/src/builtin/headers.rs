@@ -1,10 +1,14 @@
-//! What changes in the headers on the way through: connection-bound ones go, `X-Forwarded-*` come.
+//! What changes in the headers on the way through: connection-bound ones go, `X-Forwarded-*`, `Via` and Kong's `X-Kong-*` come.
+
+use std::time::Duration;
 
 use holdover_plugin::routing::{Headers, Proxy};
+use http::Version;
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE, VIA,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
+use tokio::time::Instant;
 
 use super::listen::Connection;
 
@@ -19,6 +23,19 @@ const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
+const PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency");
+const UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-kong-upstream-latency");
+const RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");
+
+/// Who we are, where servers and proxies name themselves.
+pub(super) const NAME: HeaderValue = HeaderValue::from_static("holdover");
+
+/// When a request came, and what it is called.
+pub(super) struct Arrival {
+    pub at: Instant,
+    pub id: String,
+}
 
 /// The request's headers as the router asks for them.
 pub(super) struct Received<'a>(pub &'a HeaderMap);
@@ -55,17 +72,54 @@ pub(super) fn toward_upstream(headers: &mut HeaderMap, upgrade: Option<&HeaderVa
 }
 
 /// Tells the upstream who asked, and for what. No proxy in front of us is trusted, so only the list of addresses is continued.
-pub(super) fn forwarded(headers: &mut HeaderMap, connection: &Connection, host: &str, port: Option<u16>, path: &str, proxy: &Proxy<'_>) {
+/// The host is without a port: the port told is the one that was reached.
+pub(super) fn forwarded(headers: &mut HeaderMap, connection: &Connection, host: &str, path: &str, proxy: &Proxy<'_>) {
     let peer = connection.peer.ip().to_canonical().to_string();
-    let earlier: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
-    let addresses = if earlier.is_empty() { peer.clone() } else { format!("{}, {peer}", earlier.join(", ")) };
+    let addresses = continued(headers, &FORWARDED_FOR, &peer);
     set(headers, FORWARDED_FOR, Some(&addresses));
     set(headers, REAL_IP, Some(&peer));
-    set(headers, FORWARDED_PROTO, Some("http"));
-    set(headers, FORWARDED_HOST, Some(host));
-    set(headers, FORWARDED_PORT, Some(&port.unwrap_or(connection.local.port()).to_string()));
+    set(headers, FORWARDED_PROTO, Some(connection.protocol().as_str()));
+    set(headers, FORWARDED_HOST, Some(&host.to_ascii_lowercase()));
+    set(headers, FORWARDED_PORT, Some(&connection.local.port().to_string()));
     set(headers, FORWARDED_PATH, Some(path));
     set(headers, FORWARDED_PREFIX, proxy.stripped_prefix.as_deref());
+}
+
+/// Names us as one the request came through, and what it is called.
+pub(super) fn introduce(headers: &mut HeaderMap, version: Version, arrival: &Arrival) {
+    via(headers, version);
+    set(headers, REQUEST_ID, Some(&arrival.id));
+}
+
+/// Names us in the list of those in between, with the version of HTTP in which we received it.
+pub(super) fn via(headers: &mut HeaderMap, version: Version) {
+    let us = match version {
+        Version::HTTP_10 => "1.0 holdover",
+        Version::HTTP_2 => "2 holdover",
+        _ => "1.1 holdover",
+    };
+    let continued = continued(headers, &VIA, us);
+    set(headers, VIA, Some(&continued));
+}
+
+/// What earlier ones said in this header, all in one line, and then `ours`.
+fn continued(headers: &HeaderMap, name: &HeaderName, ours: &str) -> String {
+    let earlier = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    earlier.chain(std::iter::once(ours)).collect::<Vec<_>>().join(", ")
+}
+
+/// What Kong tells the client of a request: its id and where its time went. `asked` is when an upstream was last asked, if one was.
+pub(super) fn told(headers: &mut HeaderMap, arrival: &Arrival, asked: Option<Instant>) {
+    let milliseconds = |time: Duration| Some(time.as_millis().to_string());
+    let since = |earlier: Instant| milliseconds(earlier.elapsed());
+    match asked {
+        Some(asked) => {
+            set(headers, UPSTREAM_LATENCY, since(asked).as_deref());
+            set(headers, PROXY_LATENCY, milliseconds(asked.duration_since(arrival.at)).as_deref());
+        }
+        None => set(headers, RESPONSE_LATENCY, since(arrival.at).as_deref()),
+    }
+    set(headers, REQUEST_ID, Some(&arrival.id));
 }
 
 /// Makes the upstream's headers those of the answer.
@@ -77,7 +131,7 @@ pub(super) fn toward_client(headers: &mut HeaderMap, upgraded: bool) {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, protocol);
     }
-    headers.append(VIA, HeaderValue::from_static("1.1 holdover"));
+    headers.entry(SERVER).or_insert(NAME);
 }
 
 pub(super) fn set_host(headers: &mut HeaderMap, host: &str) {

@@ -1,4 +1,4 @@
-//! Sockets and connections: HTTP/1.1, and HTTP/2 from clients that begin with it. Knows nothing of routes.
+//! Sockets and connections: HTTP/1.1, and HTTP/2 from clients that begin with it, plain or over TLS. Knows nothing of routes.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,15 +12,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use holdover_plugin::routing::Protocol;
 use http::Response;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use super::tls::{Handshakes, Tls};
 use super::upstream::Body;
 use super::{Served, proxy, respond};
 
@@ -32,15 +35,32 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Why the gateway does not listen.
 #[derive(Debug)]
 pub enum NotBound {
-    InUse { address: SocketAddr },
-    NotAllowed { address: SocketAddr },
-    Other { address: SocketAddr, error: io::Error },
+    InUse {
+        address: SocketAddr,
+    },
+    NotAllowed {
+        address: SocketAddr,
+    },
+    Other {
+        address: SocketAddr,
+        error: io::Error,
+    },
     NoAddress,
+    /// The default certificate, and what is wrong with it.
+    BadCertificate(String),
     NoTls(String),
 }
 
+/// Where to listen.
+pub(super) struct Places<'a> {
+    pub plain: &'a [SocketAddr],
+    pub tls: &'a [SocketAddr],
+}
+
 pub(super) struct Listeners {
+    /// Those without TLS, then those with it.
     addresses: Vec<SocketAddr>,
+    plain: usize,
     open: Mutex<Option<Open>>,
 }
 
@@ -59,32 +79,52 @@ pub(super) struct Connection {
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub requests: AtomicU64,
+    pub tls: Option<Tls>,
+}
+
+/// What all tasks that accept share.
+#[derive(Clone)]
+struct Shared {
+    served: Arc<Served>,
+    graceful: Arc<GracefulShutdown>,
+    numbers: Arc<AtomicU64>,
+}
+
+impl Connection {
+    pub(super) fn protocol(&self) -> Protocol {
+        if self.tls.is_some() { Protocol::Https } else { Protocol::Http }
+    }
 }
 
 impl Listeners {
-    pub(super) async fn bind(listen: &[SocketAddr], served: &Arc<Served>) -> Result<Self, NotBound> {
-        let mut bound = Vec::with_capacity(listen.len());
-        let mut addresses = Vec::with_capacity(listen.len());
-        for &address in listen {
+    pub(super) async fn bind(places: Places<'_>, handshakes: Handshakes, served: &Arc<Served>) -> Result<Self, NotBound> {
+        let mut bound = Vec::new();
+        let mut addresses = Vec::new();
+        let handshakes = Arc::new(handshakes);
+        let plain = places.plain.iter().map(|address| (*address, None));
+        let tls = places.tls.iter().map(|address| (*address, Some(Arc::clone(&handshakes))));
+        for (address, handshakes) in plain.chain(tls) {
             let not_bound = |error| NotBound::of(address, error);
             let listener = TcpListener::bind(address).await.map_err(not_bound)?;
             addresses.push(listener.local_addr().map_err(not_bound)?);
-            bound.push(listener);
+            bound.push((listener, handshakes));
         }
         if bound.is_empty() {
             return Err(NotBound::NoAddress);
         }
         let graceful = Arc::new(GracefulShutdown::new());
-        let numbers = Arc::new(AtomicU64::new(0));
-        let accepting = bound
-            .into_iter()
-            .map(|listener| Accepting(tokio::spawn(accept(listener, Arc::clone(served), Arc::clone(&graceful), Arc::clone(&numbers)))));
-        let open = Open { accepting: accepting.collect(), graceful };
-        Ok(Self { addresses, open: Mutex::new(Some(open)) })
+        let shared = Shared { served: Arc::clone(served), graceful: Arc::clone(&graceful), numbers: Arc::new(AtomicU64::new(0)) };
+        let accepting =
+            bound.into_iter().map(|(listener, handshakes)| Accepting(tokio::spawn(accept(listener, handshakes, shared.clone())))).collect();
+        Ok(Self { addresses, plain: places.plain.len(), open: Mutex::new(Some(Open { accepting, graceful })) })
     }
 
     pub(super) fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+        self.addresses.get(..self.plain).unwrap_or_default()
+    }
+
+    pub(super) fn tls_addresses(&self) -> &[SocketAddr] {
+        self.addresses.get(self.plain..).unwrap_or_default()
     }
 
     pub(super) async fn drain(&self, patience: Duration) -> bool {
@@ -108,7 +148,7 @@ impl Drop for Accepting {
     }
 }
 
-async fn accept(listener: TcpListener, served: Arc<Served>, graceful: Arc<GracefulShutdown>, numbers: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shared: Shared) {
     loop {
         let accepted = listener.accept().await.and_then(|(stream, peer)| Ok((stream.local_addr()?, stream, peer)));
         let (local, stream, peer) = match accepted {
@@ -119,15 +159,30 @@ async fn accept(listener: TcpListener, served: Arc<Served>, graceful: Arc<Gracef
                 continue;
             }
         };
-        let number = numbers.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection { number, peer, local, requests: AtomicU64::new(0) });
-        tokio::spawn(converse(stream, connection, Arc::clone(&served), graceful.watcher()));
+        // Answers are written whole; waiting to fill a packet only delays them. A socket that refuses is served all the same.
+        let _ = stream.set_nodelay(true);
+        let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection { number, peer, local, requests: AtomicU64::new(0), tls: None };
+        let (served, watcher) = (Arc::clone(&shared.served), shared.graceful.watcher());
+        match &handshakes {
+            None => tokio::spawn(converse(stream, connection, served, watcher)),
+            Some(handshakes) => tokio::spawn(converse_over_tls(Arc::clone(handshakes), stream, connection, served, watcher)),
+        };
     }
 }
 
-async fn converse(stream: TcpStream, connection: Arc<Connection>, served: Arc<Served>, watcher: Watcher) {
-    // Answers are written whole; waiting to fill a packet only delays them. A socket that refuses is served all the same.
-    let _ = stream.set_nodelay(true);
+async fn converse_over_tls(handshakes: Arc<Handshakes>, stream: TcpStream, connection: Connection, served: Arc<Served>, watcher: Watcher) {
+    match handshakes.shake(stream, &served).await {
+        Ok((stream, tls)) => converse(stream, Connection { tls: Some(tls), ..connection }, served, watcher).await,
+        Err(error) => tracing::debug!(%error, "a TLS handshake did not come to its end"),
+    }
+}
+
+async fn converse<S>(stream: S, connection: Connection, served: Arc<Served>, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = Arc::new(connection);
     let mut protocol = auto::Builder::new(TokioExecutor::new());
     protocol.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     protocol.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE);
@@ -175,7 +230,8 @@ impl fmt::Display for NotBound {
                 write!(f, "proxy_listen = {address} cannot be bound ({error}): give an address of this machine")
             }
             Self::NoAddress => f.write_str("proxy_listen is empty: give at least one address and port, for example 0.0.0.0:8000"),
-            Self::NoTls(error) => write!(f, "the gateway cannot prepare TLS for upstreams: {error}"),
+            Self::BadCertificate(why) => write!(f, "ssl_cert and ssl_cert_key cannot be used: {why}"),
+            Self::NoTls(error) => write!(f, "the gateway cannot prepare TLS: {error}"),
         }
     }
 }

@@ -1,17 +1,20 @@
 //! The built-in gateway: an HTTP proxy over one routing table that is swapped as a whole.
 //!
 //! ```text
-//! apply ─► build a table ─► swap the pointer          requests under way keep the table they began with
-//! listen ─► serve ─► table.decide ─► proxy | respond
+//! apply ─► build table and certificates ─► swap the pointer     requests under way keep the table they began with
+//! listen ─► (TLS) ─► serve ─► table.decide ─► proxy | respond
 //! ```
 //!
-//! A request reads one atomic pointer and takes no lock. Until the first configuration every request is answered 503: an empty
+//! A request reads one atomic pointer and takes no lock, and so does a handshake. Until the first configuration every request is answered 503: an empty
 //! table would answer 404, which is a lie (boot-10).
 
+mod certificates;
 mod headers;
+mod ids;
 mod listen;
 mod proxy;
 mod respond;
+mod tls;
 mod upgrade;
 mod upstream;
 
@@ -22,51 +25,75 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use holdover_plugin::routing::{Table, Unenforced};
+use holdover_plugin::routing::{KeyPair, ServerCertificates, Table, Unenforced, Unroutable};
 use holdover_ports::{Config, Gateway, GatewayStatus, NotApplied};
 use tokio::sync::Mutex;
 
 pub use listen::NotBound;
 
-use listen::Listeners;
+use certificates::{Certificate, Certificates};
+use ids::Ids;
+use listen::{Listeners, Places};
+use tls::Handshakes;
 use upstream::Clients;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Plugins that may be left out.
     pub unenforced: Unenforced,
+    /// Where TLS is spoken, with the certificates of the configuration.
+    pub tls_listen: Vec<SocketAddr>,
+    /// What is shown where the configuration has no certificate for a name, and to clients that send none. Without it their
+    /// handshakes fail.
+    pub default_certificate: Option<KeyPair>,
 }
 
 pub struct Builtin {
     served: Arc<Served>,
     listeners: Listeners,
     unenforced: Unenforced,
+    /// Nobody needs certificates without it.
+    speaks_tls: bool,
     /// Tables are swapped in the order in which they were asked for.
     applying: Mutex<()>,
 }
 
 /// What all connections share.
 struct Served {
-    table: ArcSwapOption<Table>,
+    configuration: ArcSwapOption<Configuration>,
     clients: Clients,
     /// Counts the requests that were balanced.
     balanced: AtomicU64,
-    ids: proxy::Ids,
+    ids: Ids,
+}
+
+/// What is served by.
+struct Configuration {
+    table: Table,
+    certificates: Certificates,
 }
 
 impl Builtin {
-    /// Binds `proxy_listen` and serves at once.
+    /// Binds `listen` for plain HTTP, and what the options name for TLS, and serves at once.
     pub async fn bind(listen: &[SocketAddr], options: Options) -> Result<Self, NotBound> {
         let clients = Clients::new().map_err(NotBound::NoTls)?;
-        let ids = proxy::Ids::new().map_err(NotBound::NoTls)?;
-        let served = Arc::new(Served { table: ArcSwapOption::empty(), clients, balanced: AtomicU64::new(0), ids });
-        let listeners = Listeners::bind(listen, &served).await?;
-        Ok(Self { served, listeners, unenforced: options.unenforced, applying: Mutex::new(()) })
+        let ids = Ids::new().map_err(NotBound::NoTls)?;
+        let default = options.default_certificate.map(|pair| Certificate::of(&pair)).transpose();
+        let handshakes = Handshakes::new(default.map_err(|why| NotBound::BadCertificate(why.to_string()))?).map_err(NotBound::NoTls)?;
+        let served = Arc::new(Served { configuration: ArcSwapOption::empty(), clients, balanced: AtomicU64::new(0), ids });
+        let speaks_tls = !options.tls_listen.is_empty();
+        let listeners = Listeners::bind(Places { plain: listen, tls: &options.tls_listen }, handshakes, &served).await?;
+        Ok(Self { served, listeners, unenforced: options.unenforced, speaks_tls, applying: Mutex::new(()) })
     }
 
-    /// Where it listens, in the order of `listen`; port 0 is resolved.
+    /// Where it listens for plain HTTP, in the order of `listen`; port 0 is resolved.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.listeners.addresses()
+    }
+
+    /// Where it listens for TLS, in the order of the options.
+    pub fn tls_addrs(&self) -> &[SocketAddr] {
+        self.listeners.tls_addresses()
     }
 
     /// The first of them.
@@ -86,21 +113,32 @@ impl Gateway for Builtin {
         let _one_at_a_time = self.applying.lock().await;
         let (bytes, unenforced) = (config.bytes().clone(), self.unenforced.clone());
         // Many routes take a while, during which requests go on being served.
-        let built = tokio::task::spawn_blocking(move || Table::build(&bytes, &unenforced)).await;
-        let table = built
+        let speaks_tls = self.speaks_tls;
+        let built = tokio::task::spawn_blocking(move || Configuration::build(&bytes, &unenforced, speaks_tls)).await;
+        let configuration = built
             .map_err(|ended| NotApplied::Failed(format!("building the routing table ended early: {ended}")))?
             .map_err(|unroutable| NotApplied::Rejected(unroutable.to_string()))?;
-        self.served.table.store(Some(Arc::new(table)));
+        self.served.configuration.store(Some(Arc::new(configuration)));
         Ok(())
     }
 
     fn status(&self) -> GatewayStatus {
-        let table = self.served.table.load();
-        let addresses: Vec<String> = self.local_addrs().iter().map(ToString::to_string).collect();
+        let configuration = self.served.configuration.load();
+        let plain = self.local_addrs().iter().map(ToString::to_string);
+        let addresses: Vec<String> = plain.chain(self.tls_addrs().iter().map(|address| format!("{address} ssl"))).collect();
         GatewayStatus {
             kind: "builtin",
-            unenforced_plugins: table.as_ref().map(|table| table.unenforced_plugins()).unwrap_or_default(),
+            unenforced_plugins: configuration.as_ref().map(|running| running.table.unenforced_plugins()).unwrap_or_default(),
             listens_on: Some(addresses.join(", ")),
+            ..GatewayStatus::default()
         }
+    }
+}
+
+impl Configuration {
+    fn build(bytes: &[u8], unenforced: &Unenforced, speaks_tls: bool) -> Result<Self, Unroutable> {
+        let table = Table::build(bytes, unenforced)?;
+        let certificates = if speaks_tls { ServerCertificates::read(bytes)? } else { ServerCertificates::default() };
+        Ok(Self { table, certificates: Certificates::of(certificates) })
     }
 }

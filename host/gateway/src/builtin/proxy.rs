@@ -2,59 +2,87 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::Ordering;
 
-use holdover_plugin::routing::{self, Circumstances, Correlation, Decision, Destination, HostHeader, Protocol, Proxy, Table, Target};
-use http::header::{HOST, HeaderName};
+use holdover_plugin::routing::{self, Decision, Destination, HostHeader, Proxy, Table, Target};
+use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use rustls::crypto::SecureRandom;
+use tokio::time::Instant;
 
-use super::headers::{self, Received};
+use super::headers::{self, Arrival, Received};
+use super::ids::CorrelationId;
 use super::listen::Connection;
 use super::upstream::{Body, Failure, Lent, Paced};
 use super::{Served, respond, upgrade};
 
 pub(super) async fn serve(served: &Served, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
-    let requests = connection.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    let Some(table) = served.table.load_full() else { return respond::not_configured() };
-    if request.method() == Method::CONNECT {
-        return respond::not_allowed();
+    let arrival = Arrival { at: Instant::now(), id: served.ids.of_request() };
+    let Answered { mut response, asked } = answer(served, connection, request, &arrival).await;
+    headers::told(response.headers_mut(), &arrival, asked);
+    response
+}
+
+/// An answer, and when the upstream that it came from, or did not come from, was asked.
+struct Answered {
+    response: Response<Body>,
+    asked: Option<Instant>,
+}
+
+impl Answered {
+    fn by_us(response: Response<Body>) -> Self {
+        Self { response, asked: None }
     }
-    let Some(named) = Named::of(&request) else { return respond::bad_request("the request names more than one host") };
-    match decide(&table, connection, &request, &named) {
+}
+
+async fn answer(served: &Served, connection: &Connection, request: Request<Incoming>, arrival: &Arrival) -> Answered {
+    let requests = connection.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    let Some(configuration) = served.configuration.load_full() else { return Answered::by_us(respond::not_configured()) };
+    if request.method() == Method::CONNECT {
+        return Answered::by_us(respond::not_allowed());
+    }
+    let Some(named) = Named::of(&request) else {
+        return Answered::by_us(respond::bad_request("the request names more than one host"));
+    };
+    let http2 = request.version() == Version::HTTP_2;
+    let id_of = |correlation| served.ids.of_correlation(correlation, request.headers(), connection, requests);
+    Answered::by_us(match decide(&configuration.table, connection, &request, &named) {
+        Decision::Proxy(proxy) if proxy.route.takes_grpc() && !http2 => respond::http2_required(),
         Decision::Proxy(proxy) => {
-            let id = proxy.correlation.map(|correlation| served.ids.of(correlation, request.headers(), connection, requests));
-            forward(served, connection, request, &named, &proxy, id).await
+            let id = proxy.correlation.map(id_of);
+            return forward(served, connection, request, &named, Going { proxy: &proxy, arrival, id }).await;
         }
         Decision::Respond(answer) => {
-            let id = answer.correlation.map(|correlation| served.ids.of(correlation, request.headers(), connection, requests));
             let mut response = respond::answer(&answer);
-            echo(id.as_ref(), response.headers_mut());
+            if let Some(id) = answer.correlation.map(id_of) {
+                id.toward_client(response.headers_mut());
+            }
             response
         }
+        Decision::Refused { entity, .. } => respond::refused(entity),
         Decision::NotEnforced { plugin, .. } => respond::not_enforced(plugin),
         Decision::UpgradeRequired { .. } => respond::upgrade_required(),
         Decision::Redirect { status, location, .. } => respond::redirect(status, &location),
-        Decision::NotGrpc { .. } => respond::not_grpc(),
+        Decision::NotGrpc { lacks_tls: true, .. } if http2 => respond::grpc_without_tls(),
+        Decision::NotGrpc { lacks_tls: true, .. } => respond::http2_required(),
+        Decision::NotGrpc { lacks_tls: false, .. } => respond::not_grpc(),
         Decision::NoRoute => respond::no_route(),
         Decision::NoService { .. } => respond::no_service(),
-    }
+    })
 }
 
 fn decide<'t>(table: &'t Table, connection: &Connection, request: &Request<Incoming>, named: &Named) -> Decision<'t> {
     table.decide(&routing::Request {
-        protocol: Protocol::Http,
+        protocol: connection.protocol(),
         host: &named.host,
         port: Some(named.port.unwrap_or(connection.local.port())),
         method: request.method().as_str(),
         path: request.uri().path(),
         query: request.uri().query(),
         headers: &Received(request.headers()),
-        sni: None,
+        sni: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
     })
 }
 
@@ -81,8 +109,15 @@ impl Named {
             Some((host, Some(port))) => (host.to_owned(), Some(port)),
             Some((_, None)) | None => (received.clone(), None),
         };
-        Some(Self { received, host: host.to_ascii_lowercase(), port })
+        Some(Self { received, host, port })
     }
+}
+
+/// What goes on with a request that is proxied.
+struct Going<'a> {
+    proxy: &'a Proxy<'a>,
+    arrival: &'a Arrival,
+    id: Option<CorrelationId<'a>>,
 }
 
 async fn forward(
@@ -90,26 +125,38 @@ async fn forward(
     connection: &Connection,
     mut request: Request<Incoming>,
     named: &Named,
-    proxy: &Proxy<'_>,
-    id: Option<CorrelationId<'_>>,
-) -> Response<Body> {
+    Going { proxy, arrival, id }: Going<'_>,
+) -> Answered {
     let wanted = upgrade::wanted(&mut request);
     let (mut parts, body) = request.into_parts();
     headers::toward_upstream(&mut parts.headers, wanted.as_ref().map(|wanted| &wanted.protocol));
-    headers::forwarded(&mut parts.headers, connection, &named.host, named.port, parts.uri.path(), proxy);
+    headers::forwarded(&mut parts.headers, connection, &named.host, parts.uri.path(), proxy);
+    headers::introduce(&mut parts.headers, parts.version, arrival);
     if let Some(id) = &id {
-        headers::set(&mut parts.headers, id.name.clone(), Some(&id.value));
+        id.toward_upstream(&mut parts.headers);
     }
-    let Some(path) = path_and_query(proxy, parts.uri.query()) else { return respond::bad_request("the path cannot be sent on") };
-    let outgoing = Outgoing { method: parts.method, path, headers: parts.headers, body: Lent::new(body) };
-    let mut response = match send(served, outgoing, named, proxy).await {
-        Ok(response) => response,
-        Err(response) => {
-            let mut response = *response;
-            echo(id.as_ref(), response.headers_mut());
-            return response;
-        }
+    let Some(path) = path_and_query(proxy, parts.uri.query()) else {
+        return Answered::by_us(respond::bad_request("the path cannot be sent on"));
     };
+    let outgoing = Outgoing { method: parts.method, path, headers: parts.headers, body: Lent::new(body) };
+    let mut asked = None;
+    let sent = send(served, outgoing, named, proxy, &mut asked).await;
+    let mut response = match sent {
+        Ok(response) => received(response, wanted, proxy),
+        Err(response) => *response,
+    };
+    if asked.is_some() {
+        let spoken = if proxy.service.scheme.is_grpc() { Version::HTTP_2 } else { Version::HTTP_11 };
+        headers::via(response.headers_mut(), spoken);
+    }
+    if let Some(id) = &id {
+        id.toward_client(response.headers_mut());
+    }
+    Answered { response, asked }
+}
+
+/// The upstream's answer as the client gets it.
+fn received(mut response: Response<Incoming>, wanted: Option<upgrade::Wanted>, proxy: &Proxy<'_>) -> Response<Body> {
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     match wanted {
         Some(wanted) if upgraded => wanted.join(&mut response),
@@ -120,7 +167,6 @@ async fn forward(
     let mut response = response.map(|body| Paced::new(body, proxy.service.timeouts).boxed_unsync());
     *response.version_mut() = Version::HTTP_11;
     headers::toward_client(response.headers_mut(), upgraded);
-    echo(id.as_ref(), response.headers_mut());
     response
 }
 
@@ -132,8 +178,15 @@ struct Outgoing {
     body: Arc<Lent>,
 }
 
-/// Attempts until one connects, each at another target while there is one. The answer to give instead is boxed, for it is rare.
-async fn send(served: &Served, outgoing: Outgoing, named: &Named, proxy: &Proxy<'_>) -> Result<Response<Incoming>, Box<Response<Body>>> {
+/// Attempts until one connects, each at another target while there is one, and says when the last began. The answer to give
+/// instead is boxed, for it is rare.
+async fn send(
+    served: &Served,
+    outgoing: Outgoing,
+    named: &Named,
+    proxy: &Proxy<'_>,
+    asked: &mut Option<Instant>,
+) -> Result<Response<Incoming>, Box<Response<Body>>> {
     let service = proxy.service;
     let number = served.balanced.fetch_add(1, Ordering::Relaxed);
     let mut tried: Vec<&Target> = Vec::new();
@@ -148,6 +201,7 @@ async fn send(served: &Served, outgoing: Outgoing, named: &Named, proxy: &Proxy<
             }
         };
         let Some(request) = request_to(&outgoing, host, port, named, proxy) else { return Err(Box::new(respond::upstream_failed())) };
+        *asked = Some(Instant::now());
         let failure = match served.clients.attempt(request, service.scheme, service.timeouts).await {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
@@ -191,58 +245,5 @@ fn path_and_query(proxy: &Proxy<'_>, query: Option<&str>) -> Option<PathAndQuery
     match query {
         None => PathAndQuery::try_from(proxy.upstream_path.as_str()).ok(),
         Some(query) => PathAndQuery::try_from(format!("{}?{query}", proxy.upstream_path)).ok(),
-    }
-}
-
-/// Makes correlation ids.
-pub(super) struct Ids {
-    random: &'static dyn SecureRandom,
-    process_random: u128,
-    made: AtomicU64,
-}
-
-struct CorrelationId<'a> {
-    correlation: &'a Correlation,
-    name: HeaderName,
-    value: String,
-}
-
-impl Ids {
-    pub(super) fn new() -> Result<Self, String> {
-        let random = rustls::crypto::ring::default_provider().secure_random;
-        let mut process = [0; 16];
-        random.fill(&mut process).map_err(|_| "the system gives no random numbers".to_owned())?;
-        Ok(Self { random, process_random: u128::from_ne_bytes(process), made: AtomicU64::new(0) })
-    }
-
-    /// What the client sent, else one of our own.
-    fn of<'a>(&self, correlation: &'a Correlation, headers: &HeaderMap, connection: &Connection, requests: u64) -> CorrelationId<'a> {
-        let name = HeaderName::try_from(correlation.header_name.as_str()).unwrap_or(HeaderName::from_static("kong-request-id"));
-        let sent = headers.get(&name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
-        let value = sent.map_or_else(|| correlation.id(&self.circumstances(connection, requests)), str::to_owned);
-        CorrelationId { correlation, name, value }
-    }
-
-    fn circumstances(&self, connection: &Connection, requests: u64) -> Circumstances {
-        let mut random = [0; 16];
-        // It filled once at start; if it ever fails, the id is only less unique.
-        let _ = self.random.fill(&mut random);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Circumstances {
-            random: u128::from_ne_bytes(random),
-            process_random: self.process_random,
-            process_id: std::process::id(),
-            ids_before: self.made.fetch_add(1, Ordering::Relaxed),
-            server: connection.local,
-            connection: connection.number,
-            connection_requests: requests,
-            now_unix_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-}
-
-fn echo(id: Option<&CorrelationId<'_>>, headers: &mut HeaderMap) {
-    if let Some(id) = id.filter(|id| id.correlation.echo_downstream) {
-        headers::set(headers, id.name.clone(), Some(&id.value));
     }
 }

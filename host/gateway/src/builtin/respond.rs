@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use holdover_plugin::routing::Answer;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, SERVER, UPGRADE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
 
+use super::headers::NAME;
 use super::upstream::Body;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-const NAME: HeaderValue = HeaderValue::from_static("holdover");
 
 /// Before the first configuration. Clients and load balancers are told to come back soon.
 pub(super) fn not_configured() -> Response<Body> {
@@ -33,6 +33,11 @@ pub(super) fn not_enforced(plugin: &str) -> Response<Body> {
     message(StatusCode::SERVICE_UNAVAILABLE, &text)
 }
 
+pub(super) fn refused(entity: &str) -> Response<Body> {
+    let text = format!("this route needs a {entity} that Kong would refuse, and is not served: `holdover verify` says why");
+    message(StatusCode::SERVICE_UNAVAILABLE, &text)
+}
+
 pub(super) fn upgrade_required() -> Response<Body> {
     let mut response = message(StatusCode::UPGRADE_REQUIRED, "Please use HTTPS protocol");
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -45,6 +50,24 @@ pub(super) fn redirect(status: u16, location: &str) -> Response<Body> {
     let mut response = with_body(StatusCode::from_u16(status).unwrap_or(StatusCode::FOUND), Bytes::new());
     response.headers_mut().remove(CONTENT_TYPE);
     response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+/// gRPC is spoken over HTTP/2 only.
+pub(super) fn http2_required() -> Response<Body> {
+    let mut response = message(StatusCode::UPGRADE_REQUIRED, "Please use HTTP2 protocol");
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("HTTP/2"));
+    response
+}
+
+/// In gRPC's own words, for its clients read no others.
+pub(super) fn grpc_without_tls() -> Response<Body> {
+    let mut response = with_body(StatusCode::OK, Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static("1"));
+    headers.insert(HeaderName::from_static("grpc-message"), HeaderValue::from_static("gRPC request matched gRPCs route"));
     response
 }
 

@@ -379,7 +379,7 @@ impl Gateway for SilentGateway {
     }
 
     fn status(&self) -> GatewayStatus {
-        GatewayStatus { kind: "none", unenforced_plugins: vec!["ai-proxy".into()], listens_on: None }
+        GatewayStatus { kind: "none", unenforced_plugins: vec!["ai-proxy".into()], ..GatewayStatus::default() }
     }
 }
 

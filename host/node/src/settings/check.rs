@@ -7,6 +7,7 @@ mod control_plane;
 mod exporting;
 mod fallback;
 mod gateway;
+mod hybrid;
 mod keys;
 
 use std::net::SocketAddr;
@@ -24,12 +25,13 @@ use super::raw::RawSettings;
 use super::reading::Reading;
 use super::reference::Name;
 use super::url;
-use super::{ControlPlane, Export, Gateway, Judges, LogLevel, Role, Settings};
+use super::{ControlPlane, Export, Gateway, Hybrid, Judges, LogLevel, Role, Settings};
 use acceptance::{Acceptance, acceptance};
 use control_plane::control_plane;
 use exporting::{Exporting, exporting};
 use fallback::{Fallback, fallback};
 use gateway::gateway;
+use hybrid::{Speakers, hybrid};
 use keys::{Keys, Ways, keys};
 
 pub fn check(raw: &RawSettings, environment: &Environment, judges: &Judges<'_>, problems: Vec<Problem>) -> Result<Settings, Problems> {
@@ -58,6 +60,7 @@ struct Groups {
     format: Format,
     schema: Option<PathBuf>,
     gateway: Gateway,
+    hybrid: Option<Hybrid>,
     keys: Keys,
     acceptance: Acceptance,
     places: Places,
@@ -75,6 +78,9 @@ fn groups(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<
     let identity = identity(reading, environment);
     let format = format(reading);
     let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format));
+    let speakers =
+        Speakers { control_plane: control_plane.as_ref(), gateway: gateway.as_ref(), format: format.as_ref().map(|(format, _)| *format) };
+    let hybrid = hybrid(reading, &speakers, judges);
     let ways = Ways::of(fallback.as_ref(), format.as_ref().map(|(format, _)| *format));
     let keys = keys(reading, ways, judges);
     let acceptance = acceptance(reading, fallback.as_ref(), keys.as_ref());
@@ -96,6 +102,7 @@ fn groups(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<
         format,
         schema,
         gateway: gateway?,
+        hybrid: hybrid?,
         keys: keys?,
         acceptance: acceptance?,
         places: places?,
@@ -150,6 +157,7 @@ fn settings(groups: Groups) -> Settings {
         role: groups.role,
         control_plane: groups.control_plane,
         gateway: groups.gateway,
+        hybrid: groups.hybrid,
         storages: fallback.storages,
         s3_addressing: fallback.s3_addressing,
         shared_fetch_dir: fallback.shared_fetch_dir,
@@ -186,15 +194,7 @@ const LOG_LEVELS: [(&str, LogLevel); 8] = [
 fn role(reading: &mut Reading<'_>) -> Option<Role> {
     const ROLES: [(&str, Role); 3] =
         [("traditional", Role::Traditional), ("control_plane", Role::ControlPlane), ("data_plane", Role::DataPlane)];
-    let role = reading.choice(Name::Role, &ROLES);
-    // Kong's own are held against Kong's rules, so that a typing error in them shows here as it would there.
-    let _kongs_only = reading.choice(Name::ClusterMtls, &[("shared", ()), ("pki", ()), ("pki_check_cn", ())]);
-    let _kongs_only = reading.of_type::<u64>(Name::ClusterMaxPayload);
-    let kongs = [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterServerName, Name::ClusterMtls, Name::ClusterMaxPayload];
-    for name in kongs {
-        reading.idle(name, "it belongs to Kong's hybrid protocol, which is not built yet");
-    }
-    role
+    reading.choice(Name::Role, &ROLES)
 }
 
 struct Timing {

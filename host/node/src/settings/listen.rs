@@ -1,6 +1,6 @@
 //! Kong's `proxy_listen`: a comma-separated list of `address:port [flags]`, or `off`.
 //!
-//! Only plain http over TCP is served: entries with `ssl` and Unix sockets are passed over and named.
+//! TCP is served, with `ssl` under the certificates of the configuration. Unix sockets are passed over and named.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,9 +8,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     Off,
-    Plain {
-        /// At least one.
-        addresses: Vec<SocketAddr>,
+    /// At least one of both.
+    On {
+        plain: Vec<SocketAddr>,
+        tls: Vec<SocketAddr>,
         /// Entries that are not served, as written.
         passed_over: Vec<String>,
     },
@@ -21,7 +22,7 @@ pub fn parse(text: &str) -> Result<Listen, String> {
     if text == "off" {
         return Ok(Listen::Off);
     }
-    let mut addresses = Vec::new();
+    let (mut plain, mut tls) = (Vec::new(), Vec::new());
     let mut passed_over = Vec::new();
     for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         let mut words = entry.split_whitespace();
@@ -30,16 +31,17 @@ pub fn parse(text: &str) -> Result<Listen, String> {
         if flags.contains(&"proxy_protocol") {
             return Err(format!("'{entry}' asks for the PROXY protocol, which the built-in gateway does not speak; leave the flag out"));
         }
-        if flags.contains(&"ssl") || address.starts_with("unix:") {
+        if address.starts_with("unix:") {
             passed_over.push(entry.to_owned());
             continue;
         }
+        let addresses = if flags.contains(&"ssl") { &mut tls } else { &mut plain };
         addresses.push(parse_address(address)?);
     }
-    if addresses.is_empty() {
-        return Err("the built-in gateway serves plain http; name an address without 'ssl', for example 0.0.0.0:8000, or write off".into());
+    if plain.is_empty() && tls.is_empty() {
+        return Err("the built-in gateway serves TCP; name an address, for example 0.0.0.0:8000 or 0.0.0.0:8443 ssl, or write off".into());
     }
-    Ok(Listen::Plain { addresses, passed_over })
+    Ok(Listen::On { plain, tls, passed_over })
 }
 
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
@@ -54,12 +56,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_entries_are_served_and_the_others_are_named() {
+    fn entries_are_served_with_and_without_tls_and_the_others_are_named() {
         let kong_default = "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384";
-        let passed_over = vec!["0.0.0.0:8443 http2 ssl reuseport backlog=16384".to_owned()];
-        assert_eq!(parse(kong_default), Ok(Listen::Plain { addresses: vec![SocketAddr::from(([0, 0, 0, 0], 8000))], passed_over }));
-        let two = parse("0.0.0.0:8443 ssl, [::1]:1, 10.0.0.1:2");
-        assert!(matches!(two, Ok(Listen::Plain { addresses, passed_over }) if addresses.len() == 2 && passed_over.len() == 1));
+        let any = |port| vec![SocketAddr::from(([0, 0, 0, 0], port))];
+        assert_eq!(parse(kong_default), Ok(Listen::On { plain: any(8000), tls: any(8443), passed_over: Vec::new() }));
+        let two = parse("0.0.0.0:8443 ssl, unix:/run/kong.sock, [::1]:1, 10.0.0.1:2");
+        assert!(matches!(two, Ok(Listen::On { plain, tls, passed_over }) if plain.len() == 2 && tls.len() == 1 && passed_over.len() == 1));
     }
 
     #[test]
@@ -70,16 +72,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_served_is_refused() {
-        for text in [
-            "",
-            "8000",
-            "0.0.0.0",
-            "0.0.0.0:99999",
-            "0.0.0.0:8443 ssl",
-            "unix:/run/kong.sock",
-            "example.com:80",
-            "0.0.0.0:80 proxy_protocol",
-        ] {
+        for text in
+            ["", "8000", "0.0.0.0", "0.0.0.0:99999", "8443 ssl", "unix:/run/kong.sock", "example.com:80", "0.0.0.0:80 proxy_protocol"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
     }

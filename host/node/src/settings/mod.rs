@@ -58,6 +58,8 @@ pub struct Judges<'a> {
     /// Opens the file of a private key that decrypts.
     pub identity: &'a dyn Fn(&Path) -> Result<(), String>,
     pub recipient: &'a dyn Fn(&str) -> Result<(), String>,
+    /// Opens certificate and key. `Err` is a sentence that begins with the setting at fault.
+    pub hybrid: &'a dyn Fn(&Hybrid) -> Result<(), String>,
 }
 
 /// Everything a node needs to know, without gaps and contradictions. Only [`load`] makes one.
@@ -67,6 +69,8 @@ pub struct Settings {
     pub role: Role,
     pub control_plane: ControlPlane,
     pub gateway: Gateway,
+    /// Where the control plane or the gateway speaks Kong's hybrid protocol.
+    pub hybrid: Option<Hybrid>,
     /// URLs in the order given; the policy's `StorageId` is an index into them.
     pub storages: Vec<String>,
     pub s3_addressing: S3Addressing,
@@ -107,6 +111,36 @@ pub enum ControlPlane {
     File {
         path: PathBuf,
     },
+    /// Kong's hybrid protocol; [`Settings::hybrid`] says as whom.
+    Kong {
+        /// `host:port`.
+        address: String,
+        /// Which setting says so.
+        setting: &'static str,
+    },
+}
+
+/// What Kong's hybrid protocol is spoken with, as control plane's follower and as stand-in. Texts as given: the adapter reads them.
+#[derive(Clone, Debug)]
+pub struct Hybrid {
+    pub mtls: ClusterMtls,
+    pub cert: String,
+    pub cert_key: Secret,
+    /// In the mode `pki`.
+    pub ca_cert: Option<String>,
+    pub server_name: Option<String>,
+    pub payload_bytes_max: usize,
+    /// Whether the gateways have the plugins that Kong brings along.
+    pub bundled_plugins: bool,
+    pub custom_plugins: Vec<String>,
+    /// May hold a password.
+    pub proxy: Option<Secret>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterMtls {
+    Shared,
+    Pki,
 }
 
 #[derive(Clone, Debug)]
@@ -118,14 +152,20 @@ pub enum Credentials {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gateway {
     Builtin {
-        /// At least one.
+        /// For plain http.
         listen: Vec<SocketAddr>,
+        /// For TLS, with the certificates of the configuration. At least one of both.
+        tls_listen: Vec<SocketAddr>,
         unenforced: Unenforced,
     },
     File {
         path: PathBuf,
         /// Run after each replacement of the file.
         reload_command: Option<String>,
+    },
+    /// Kong data planes, to which this node is the control plane.
+    Kong {
+        listen: SocketAddr,
     },
     None,
 }

@@ -48,19 +48,26 @@ settings! {
     Role "role" Kong Some("traditional"), false, "`traditional`, `control_plane`, `data_plane`",
         "What the gateway beside this node is. A control plane cannot import.";
     ClusterControlPlane "cluster_control_plane" Kong None, false, "`host:port`",
-        "Kong's hybrid control plane. The hybrid protocol source is not built yet: set `holdover_control_plane`.";
-    ClusterCert "cluster_cert" Kong None, false, "path",
-        "Certificate for Kong's hybrid protocol. Has no effect yet.";
-    ClusterCertKey "cluster_cert_key" Kong None, false, "path",
-        "Its key. Has no effect yet.";
-    ClusterCaCert "cluster_ca_cert" Kong None, false, "path",
-        "Certificates (PEM) that an https control plane may be signed by, besides the machine's own roots.";
+        "Kong's hybrid control plane, which this node follows as a data plane, unless `holdover_control_plane` names another.";
+    ClusterCert "cluster_cert" Kong None, false, "path, PEM, or base64 of PEM",
+        "The cluster's certificate in Kong's hybrid protocol: in the mode `shared` the very one that control plane and data planes have.";
+    ClusterCertKey "cluster_cert_key" Kong None, false, "path, PEM, or base64 of PEM",
+        "Its private key. Is never printed.";
+    ClusterCaCert "cluster_ca_cert" Kong None, false, "path; in hybrid mode also PEM, or base64 of PEM",
+        "Certificates that an https control plane may be signed by, besides the machine's own roots; in Kong's hybrid protocol with \
+         `cluster_mtls = pki`, the only ones that both sides may be signed by.";
     ClusterServerName "cluster_server_name" Kong None, false, "host name",
-        "Name expected of Kong's hybrid control plane. Has no effect yet.";
-    ClusterMtls "cluster_mtls" Kong Some("shared"), false, "`shared`, `pki`, `pki_check_cn`",
-        "How Kong's hybrid protocol authenticates. Has no effect yet.";
-    ClusterMaxPayload "cluster_max_payload" Kong Some("16777216"), false, "bytes",
-        "Largest message of Kong's hybrid protocol. Has no effect yet.";
+        "Name expected of Kong's hybrid control plane with `cluster_mtls = pki`. Default: the host that is dialled.";
+    ClusterMtls "cluster_mtls" Kong Some("shared"), false, "`shared`, `pki`",
+        "How Kong's hybrid protocol authenticates: both sides with one certificate, or each with its own of one authority.";
+    ClusterMaxPayload "cluster_max_payload" Kong Some("16777216"), false, "bytes, at least 4194304",
+        "Largest message of Kong's hybrid protocol either way, as compressed. The same as at the control plane and the data planes.";
+    ClusterUseProxy "cluster_use_proxy" Kong Some("off"), false, "`on`, `off`",
+        "Reach Kong's hybrid control plane through `proxy_server`.";
+    ProxyServer "proxy_server" Kong None, false, "`http://[user:password@]host:port`",
+        "The HTTP proxy for `cluster_use_proxy`, asked with CONNECT.";
+    Plugins "plugins" Kong Some("bundled"), false, "names, comma-separated; `bundled`, `off`",
+        "The plugins that the gateways have. A hybrid control plane sends no configuration to who lacks one that it configures: name custom ones.";
     FallbackImport "cluster_fallback_config_import" Kong Some("off"), false, "`on`, `off`",
         "Start from the storage when the control plane is away and there is no cache.";
     FallbackExport "cluster_fallback_config_export" Kong Some("off"), false, "`on`, `off`",
@@ -72,11 +79,12 @@ settings! {
     FallbackS3Config "cluster_fallback_export_s3_config" Kong None, false, "JSON object",
         "Extra parameters of every put to S3, for example `{\"ServerSideEncryption\":\"aws:kms\"}`.";
     ProxyListen "proxy_listen" Kong Some("0.0.0.0:8000"), false, "`address:port`, comma-separated, or `off`",
-        "Where the built-in gateway serves plain http; entries with `ssl` are passed over.";
+        "Where the built-in gateway serves http; entries with `ssl` with the certificates of the configuration.";
     LogLevel "log_level" Kong Some("notice"), false, "`debug`, `info`, `notice`, `warn`, `error`, `crit`, `alert`, `emerg`",
         "How much is logged.";
-    ControlPlane "holdover_control_plane" Ours None, false, "`http://…`, `https://…`, `file:///…`; required",
-        "Where the configuration comes from in normal times: a URL that is polled, or a file that is watched.";
+    ControlPlane "holdover_control_plane" Ours None, false, "`kong://host:port`, `http://…`, `https://…`, `file:///…`",
+        "Where the configuration comes from in normal times: Kong's hybrid control plane, a URL that is polled, or a file that is watched. \
+         Required, unless `cluster_control_plane` is set.";
     ControlPlaneToken "holdover_control_plane_token" Ours None, true, "text",
         "Bearer token for the control plane.";
     ControlPlaneUser "holdover_control_plane_user" Ours None, false, "text",
@@ -85,8 +93,10 @@ settings! {
         "The user's password.";
     PollInterval "holdover_poll_interval" Ours Some("5s"), false, "duration, at least 100ms",
         "How often an http control plane is asked.";
-    Gateway "holdover_gateway" Ours Some("builtin"), false, "`builtin`, `file:///path`, `none`",
-        "Who runs the configuration: the built-in gateway, a gateway that reads this file, or nobody (a backup node).";
+    Gateway "holdover_gateway" Ours Some("builtin"), false, "`builtin`, `kong`, `file:///path`, `none`",
+        "Who runs the configuration: the built-in gateway, Kong data planes that dial this node, a gateway that reads this file, or nobody (a backup node).";
+    StandInListen "holdover_stand_in_listen" Ours Some("127.0.0.1:8005"), false, "`address:port`",
+        "Where Kong data planes find this node (their `cluster_control_plane`), with `holdover_gateway = kong`.";
     GatewayReload "holdover_gateway_reload" Ours None, false, "command",
         "Run after the gateway's file was replaced.";
     GatewayVersion "holdover_gateway_version" Ours None, false, "for example `3.9.1`; required",

@@ -34,7 +34,8 @@ impl fmt::Display for Secret {
 
 /// Whether a text is, or holds, a private key: written where a path, a public key or S3's parameters belong, it must not be shown.
 pub fn is_private_key(text: &str) -> bool {
-    const MARKS: [&str; 4] = ["age-secret-key-", "ed25519-private:", "private key-----", "ssecustomerkey"];
+    // The last one is how base64 of PEM begins.
+    const MARKS: [&str; 5] = ["age-secret-key-", "ed25519-private:", "private key-----", "ssecustomerkey", "ls0tls1crudjt"];
     let lower = text.to_ascii_lowercase();
     let bare = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     bare || MARKS.iter().any(|mark| lower.contains(mark))

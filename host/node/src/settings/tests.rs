@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
 mod exporting;
+mod hybrid;
 mod keys;
 
 use std::fs;
@@ -36,7 +37,8 @@ fn kongs_own_page_works_to_the_letter() {
 fn the_defaults_are_those_of_the_page() {
     let settings = Given::config(WHOLE).settings();
     assert_eq!(settings.role, Role::Traditional);
-    assert_eq!(settings.gateway, Gateway::Builtin { listen: vec!["0.0.0.0:8000".parse().unwrap()], unenforced: Unenforced::default() });
+    let listen = vec!["0.0.0.0:8000".parse().unwrap()];
+    assert_eq!(settings.gateway, Gateway::Builtin { listen, tls_listen: Vec::new(), unenforced: Unenforced::default() });
     assert_eq!(settings.status_listen, "127.0.0.1:8108".parse().unwrap());
     assert_eq!(settings.cache_dir, PathBuf::from("/var/lib/holdover"));
     assert_eq!(settings.compiled_dir, PathBuf::from("/var/lib/holdover/compiled"));
@@ -158,15 +160,6 @@ fn contradictions_between_settings_are_refused() {
 }
 
 #[test]
-fn kongs_control_plane_alone_is_refused_and_beside_ours_noted() {
-    let config = "cluster_control_plane = cp:8005\nholdover_gateway_version = 3.9.1\n";
-    assert_problem(config, "cluster_control_plane", "not built yet; set holdover_control_plane");
-    let settings = Given::config(&format!("{WHOLE}cluster_control_plane = cp:8005\ncluster_cert = /c.pem\n")).settings();
-    assert_eq!(settings.notes.len(), 2, "{:?}", settings.notes);
-    assert!(settings.notes.iter().any(|note| note.starts_with("cluster_control_plane (")), "{:?}", settings.notes);
-}
-
-#[test]
 fn plain_http_to_another_machine_is_refused_where_it_would_give_something_away() {
     let version = "holdover_gateway_version = 3.9.1\n";
     let remote = format!("{version}holdover_control_plane = http://cp.example.com/config\n");
@@ -187,17 +180,17 @@ fn a_bad_value_is_refused_with_what_to_write() {
         ("role = leader", "role", "write one of traditional, control_plane, data_plane"),
         ("cluster_fallback_config_import = yes", "cluster_fallback_config_import", "write one of on, off"),
         ("cluster_fallback_config_export_delay = often", "cluster_fallback_config_export_delay", "a bare number is seconds"),
-        ("cluster_max_payload = big", "cluster_max_payload", "invalid digit"),
+        ("cluster_max_payload = big", "cluster_max_payload", "write a number of bytes"),
         ("cluster_mtls = none", "cluster_mtls", "write one of shared"),
         ("cluster_fallback_export_s3_config = [1]", "cluster_fallback_export_s3_config", "write a JSON object"),
         ("holdover_poll_interval = 0", "holdover_poll_interval", "write at least 100ms"),
         ("holdover_give_up = 0", "holdover_give_up", "write at least 1ms"),
-        ("holdover_gateway = envoy", "holdover_gateway", "write builtin, none"),
+        ("holdover_gateway = envoy", "holdover_gateway", "write builtin, kong, none"),
         ("holdover_gateway = file://etc/x", "holdover_gateway", "file:///path"),
         ("holdover_cluster = a/b", "holdover_cluster", "1 to 64 characters"),
         ("holdover_on_refusal = panic", "holdover_on_refusal", "write one of wait, fallback"),
         ("holdover_status_listen = 8108", "holdover_status_listen", "write ip:port"),
-        ("proxy_listen = 0.0.0.0:8443 ssl", "proxy_listen", "without 'ssl'"),
+        ("proxy_listen = unix:/run/kong.sock", "proxy_listen", "or 0.0.0.0:8443 ssl"),
         ("holdover_unenforced_plugins = ignore:key-auth", "holdover_unenforced_plugins", "'key-auth' cannot be ignored"),
         ("holdover_bundle = $NOT_SET", "holdover_bundle", "NOT_SET is not set"),
         ("holdover_bundle = {file:/no/such/file}", "holdover_bundle", "/no/such/file cannot be read"),
@@ -225,7 +218,7 @@ fn a_request_carries_one_kind_of_credentials() {
     let given = |lines: &str| Given::config(&format!("{WHOLE}{lines}")).variable("TOKEN", "t0ken").variable("PASSWORD", "hunter2");
     let credentials = |lines: &str| match given(lines).settings().control_plane {
         ControlPlane::Http { credentials, .. } => credentials,
-        ControlPlane::File { .. } => panic!("the control plane is no file"),
+        ControlPlane::File { .. } | ControlPlane::Kong { .. } => panic!("the control plane is no file"),
     };
     assert!(matches!(credentials(token), Some(Credentials::Token(secret)) if secret.expose() == "t0ken"));
     let both = format!("{user}{password}");
@@ -270,7 +263,7 @@ fn no_secret_is_printed_whether_settings_are_good_or_bad() {
 
 #[test]
 fn what_has_no_effect_is_noted() {
-    let config = format!("{WHOLE}{STORED}cluster_fallback_config_export_delay = 30\nproxy_listen = 127.0.0.1:1, 127.0.0.1:2 ssl\n");
+    let config = format!("{WHOLE}{STORED}cluster_fallback_config_export_delay = 30\nproxy_listen = 127.0.0.1:1, unix:/run/kong.sock\n");
     let notes = Given::config(&config).settings().notes;
     assert_eq!(notes.len(), 3, "{notes:?}");
     assert!(notes.iter().any(|note| note.starts_with("cluster_fallback_config_storage (") && note.contains("line 3")), "{notes:?}");
@@ -331,6 +324,10 @@ const JUDGES: Judges<'static> = Judges {
     recipient: &|text| match text.starts_with("age1") {
         true => Ok(()),
         false => Err("a recipient is 'age1' and more".into()),
+    },
+    hybrid: &|hybrid| match hybrid.cert.starts_with("/no/") {
+        true => Err("cluster_cert = /no/such.pem: there is no such file; correct the path".into()),
+        false => Ok(()),
     },
 };
 

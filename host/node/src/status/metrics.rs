@@ -44,6 +44,14 @@ pub(super) fn text(
         exporting(&mut page, export, cluster, &place);
     }
     let unenforced = report.gateway.unenforced_plugins.len() as f64;
+    if let Some(data_planes) = &report.gateway.data_planes {
+        page.family("holdover_data_planes", "gauge", "Data planes that are connected, by what is known of them.");
+        for (state, count) in super::fleet::counts(data_planes) {
+            page.line("holdover_data_planes", &[cluster, ("state", state)], count as f64);
+        }
+        let relayed = data_planes.iter().filter(|data_plane| data_plane.connected && data_plane.relayed).count();
+        page.gauge("holdover_data_planes_relayed", "Data planes that their own control plane answers.", &[cluster], relayed as f64);
+    }
     page.gauge("holdover_unenforced_plugins", "Plugins of the configuration that the gateway cannot enforce.", &[], unenforced);
     page.text
 }
@@ -271,7 +279,7 @@ mod tests {
             reason: None,
             serving,
             connected: false,
-            gateway: GatewayReport { kind: "none", unenforced_plugins: Vec::new(), listens_on: None },
+            gateway: GatewayReport { kind: "none", unenforced_plugins: Vec::new(), listens_on: None, data_planes: None },
             export: None,
             last_failures: BTreeMap::new(),
             next_wake_unix_ms: None,

@@ -14,6 +14,7 @@ pub(super) fn sentences(report: &StatusReport) -> Vec<String> {
         let ago = age(report.now_unix_ms.since(failure.at_unix_ms));
         sentences.push(format!("The last failure of {rung}, {ago} ago: {}.", bare(&failure.sentence)));
     }
+    sentences.extend(report.gateway.data_planes.iter().flat_map(|data_planes| super::fleet::sentences(data_planes)));
     if !report.gateway.unenforced_plugins.is_empty() {
         let plugins = report.gateway.unenforced_plugins.join(", ");
         sentences.push(format!("The gateway cannot enforce {plugins}, and answers 503 on the routes that ask for it."));

@@ -3,21 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::uri::Authority;
+
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::url::parse_http;
 use super::super::{ControlPlane, Credentials};
 
 pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
-    const HOW: &str = "set it to the URL of the control plane: https://host/path, http://host/path or file:///path";
+    const HOW: &str = "set it to the URL of the control plane: kong://host:port for Kong's hybrid mode, https://host/path, http://host/path \
+                       or file:///path";
     let credentials = credentials(reading);
-    let ca_file = reading.path(Name::ClusterCaCert);
     let poll_interval = reading.duration(Name::PollInterval, Duration::from_millis(100));
     if reading.is_given(Name::ClusterControlPlane) && !reading.is_given(Name::ControlPlane) {
-        let fix = "Kong's hybrid protocol source is not built yet; set holdover_control_plane to an http(s):// or file:// URL of the \
-                   configuration instead";
-        reading.contradiction(Name::ClusterControlPlane, fix);
-        return None;
+        let address = reading.parsed(Name::ClusterControlPlane, host_and_port).flatten()?;
+        return Some(kong(reading, address, Name::ClusterControlPlane));
     }
     reading.idle(Name::ClusterControlPlane, "holdover_control_plane is asked");
     let url = reading.required(Name::ControlPlane, HOW, |text| Ok(text.to_owned()))?;
@@ -30,6 +30,10 @@ pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
             reading.idle(name, "the control plane is a file");
         }
         return Some(ControlPlane::File { path: PathBuf::from(path) });
+    }
+    if let Some(address) = url.strip_prefix("kong://") {
+        let address = reading.parsed(Name::ControlPlane, |_| host_and_port(address)).flatten()?;
+        return Some(kong(reading, address, Name::ControlPlane));
     }
     let Some(parsed) = parse_http(&url) else {
         reading.contradiction(Name::ControlPlane, HOW);
@@ -44,7 +48,23 @@ pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
         let fix = "plain http would send the credentials to another machine in the clear; write https://";
         reading.contradiction(Name::ControlPlane, fix);
     }
-    Some(ControlPlane::Http { url, credentials, ca_file: ca_file?, poll_interval: poll_interval? })
+    let ca_file = reading.path(Name::ClusterCaCert)?;
+    Some(ControlPlane::Http { url, credentials, ca_file, poll_interval: poll_interval? })
+}
+
+fn kong(reading: &mut Reading<'_>, address: String, setting: Name) -> ControlPlane {
+    for name in [Name::ControlPlaneToken, Name::ControlPlaneUser, Name::ControlPlanePassword, Name::PollInterval] {
+        reading.idle(name, "Kong's hybrid protocol proves itself with certificates, and is told of changes");
+    }
+    ControlPlane::Kong { address, setting: setting.as_str() }
+}
+
+/// As Kong has it: a name, an IPv4 address or an IPv6 address in brackets, and a port.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let how = || "write host:port, for example kong-control-plane:8005".to_owned();
+    let authority: Authority = text.parse().map_err(|_| how())?;
+    let sound = !authority.host().is_empty() && authority.port_u16().is_some_and(|port| port > 0) && !text.contains('@');
+    if sound { Ok(text.to_owned()) } else { Err(how()) }
 }
 
 fn credentials(reading: &mut Reading<'_>) -> Option<Option<Credentials>> {

@@ -1,5 +1,6 @@
 //! Who runs the configuration, and which settings go with whom.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use holdover_plugin::config::Format;
@@ -15,9 +16,9 @@ pub fn gateway(reading: &mut Reading<'_>, format: Option<Format>) -> Option<Gate
     let unenforced = reading.defaulted(Name::UnenforcedPlugins, |text| Unenforced::parse(text).map_err(|bad| bad.to_string()));
     let reload_command = reading.text(Name::GatewayReload);
     let kind = reading.defaulted(Name::Gateway, |text| match text {
-        "builtin" | "none" => Ok(text.to_owned()),
+        "builtin" | "kong" | "none" => Ok(text.to_owned()),
         file if file.starts_with("file:///") && !file.ends_with('/') => Ok(text.to_owned()),
-        _ => Err("write builtin, none, or the gateway's file as file:///path".to_owned()),
+        _ => Err("write builtin, kong, none, or the gateway's file as file:///path".to_owned()),
     })?;
     if !kind.starts_with("file://") && reading.is_given(Name::GatewayReload) {
         reading.contradiction(Name::GatewayReload, "only a gateway that reads a file is reloaded; set holdover_gateway = file:///path");
@@ -26,11 +27,24 @@ pub fn gateway(reading: &mut Reading<'_>, format: Option<Format>) -> Option<Gate
         reading.idle(Name::ProxyListen, "the gateway is not the built-in one");
         reading.idle(Name::UnenforcedPlugins, "the gateway is not the built-in one");
     }
+    let stand_in_listen = reading.defaulted(Name::StandInListen, listen::parse_address);
+    if kind != "kong" {
+        reading.idle(Name::StandInListen, "no Kong data planes are served; holdover_gateway = kong serves them");
+    }
     match kind.strip_prefix("file://") {
         Some(path) => Some(Gateway::File { path: PathBuf::from(path), reload_command: reload_command? }),
         None if kind == "none" => Some(Gateway::None),
+        None if kind == "kong" => kong(reading, format?, stand_in_listen?),
         None => builtin(reading, format?, listen?, unenforced?),
     }
+}
+
+fn kong(reading: &mut Reading<'_>, format: Format, listen: SocketAddr) -> Option<Gateway> {
+    if format != Format::Kong {
+        reading.contradiction(Name::Gateway, "Kong's data planes run configurations of the format kong; write holdover_format = kong");
+        return None;
+    }
+    Some(Gateway::Kong { listen })
 }
 
 fn builtin(reading: &mut Reading<'_>, format: Format, listen: Listen, unenforced: Unenforced) -> Option<Gateway> {
@@ -43,11 +57,10 @@ fn builtin(reading: &mut Reading<'_>, format: Format, listen: Listen, unenforced
     match listen {
         // A backup node that carries no traffic.
         Listen::Off => Some(Gateway::None),
-        Listen::Plain { addresses, passed_over } => {
-            let not_served =
-                |entry: String| format!("proxy_listen: '{entry}' is not served; the built-in gateway serves plain http over TCP");
+        Listen::On { plain, tls, passed_over } => {
+            let not_served = |entry: String| format!("proxy_listen: '{entry}' is not served; the built-in gateway serves TCP");
             reading.notes.extend(passed_over.into_iter().map(not_served));
-            Some(Gateway::Builtin { listen: addresses, unenforced })
+            Some(Gateway::Builtin { listen: plain, tls_listen: tls, unenforced })
         }
     }
 }

@@ -1,0 +1,48 @@
+//! Who runs the configuration: one of the gateways, made of the settings.
+
+use std::sync::Arc;
+
+use holdover_gateway::{Builtin, FileGateway, NoGateway, Options, StandIn, StandInOptions};
+use holdover_hybrid::Target;
+use holdover_node::settings::{Gateway as GatewaySettings, Settings};
+use holdover_ports::{Clock, Gateway};
+
+use super::hybrid;
+use crate::exit::Failure;
+
+pub struct Gateways {
+    pub gateway: Arc<dyn Gateway>,
+    /// To be brought to rest after the node.
+    pub builtin: Option<Arc<Builtin>>,
+    /// May meet its own node.
+    pub stand_in: Option<Arc<StandIn>>,
+}
+
+/// `upstream` is the control plane behind a stand-in, where that is Kong's.
+pub async fn gateways(settings: &Settings, upstream: Option<Target>, clock: &Arc<dyn Clock>) -> Result<Gateways, Failure> {
+    match &settings.gateway {
+        GatewaySettings::Builtin { listen, tls_listen, unenforced } => {
+            let options = Options { unenforced: unenforced.clone(), tls_listen: tls_listen.clone(), ..Options::default() };
+            let bound = Builtin::bind(listen, options).await;
+            let builtin = Arc::new(bound.map_err(|not_bound| Failure::not_opened(not_bound.to_string()))?);
+            Ok(Gateways { gateway: builtin.clone(), builtin: Some(builtin), stand_in: None })
+        }
+        GatewaySettings::Kong { listen } => {
+            let stand_in = Arc::new(stand_in(hybrid::stand_in(settings, *listen, upstream)?, clock).await?);
+            Ok(Gateways { gateway: stand_in.clone(), builtin: None, stand_in: Some(stand_in) })
+        }
+        GatewaySettings::File { path, reload_command } => Ok(plain(Arc::new(FileGateway::new(path, reload_command.clone())))),
+        GatewaySettings::None => Ok(plain(Arc::new(NoGateway))),
+    }
+}
+
+/// A control plane for Kong's data planes, which serves what it is handed.
+pub async fn stand_in(bound: hybrid::Bound, clock: &Arc<dyn Clock>) -> Result<StandIn, Failure> {
+    let hybrid::Bound { listen, tls, version, payload_max, upstream, patience } = bound;
+    let options = StandInOptions { listen, tls, version, payload_max, upstream, patience, clock: clock.clone() };
+    StandIn::bind(options).await.map_err(Failure::not_opened)
+}
+
+fn plain(gateway: Arc<dyn Gateway>) -> Gateways {
+    Gateways { gateway, builtin: None, stand_in: None }
+}

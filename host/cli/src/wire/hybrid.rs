@@ -1,0 +1,106 @@
+//! Kong's hybrid protocol, from settings to what its two adapters need: with what to prove oneself, whom to dial, and as whom.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use holdover_hybrid::{
+    Acknowledges, Authorities, BasicInfo, ClientTls, Given, HostPort, Identity, KongVersion, Plugin, Proxy, ServerTls, Target,
+    bundled_plugins,
+};
+use holdover_node::settings::{ClusterMtls, Environment, Hybrid, Settings};
+
+use crate::exit::Failure;
+
+/// What the settings ask before anything is opened. `Err` begins with the setting at fault.
+pub fn judge(hybrid: &Hybrid) -> Result<(), String> {
+    client_tls(hybrid)?;
+    server_tls(hybrid)?;
+    proxy(hybrid).map(drop)
+}
+
+/// The control plane at `address`, to be followed as a data plane of the version that is served.
+pub fn target(settings: &Settings, environment: &Environment, address: &str, node_id: String) -> Result<Target, Failure> {
+    let hybrid = spoken(settings)?;
+    let version = version(settings)?;
+    let bundled = if hybrid.bundled_plugins { bundled_plugins(version.minor()) } else { Vec::new() };
+    let custom = hybrid.custom_plugins.iter().map(Plugin::named);
+    let plugins = bundled.into_iter().map(Plugin::named).chain(custom).collect();
+    let introduction = BasicInfo { plugins, ..BasicInfo::default() }.encode();
+    Ok(Target {
+        control_plane: HostPort::parse(address).ok_or_else(|| Failure::settings(format!("'{address}' is no host:port")))?,
+        tls: client_tls(hybrid).map_err(Failure::settings)?,
+        node_id,
+        hostname: environment.hostname().unwrap_or("holdover").to_owned(),
+        version: version.as_str().to_owned(),
+        introduction: introduction.map_err(|error| Failure::settings(format!("plugins: the list cannot be sent ({error})")))?.into(),
+        payload_max: hybrid.payload_bytes_max,
+        proxy: proxy(hybrid).map_err(Failure::settings)?,
+        acknowledges: Acknowledges::OnReceipt,
+    })
+}
+
+/// What a stand-in is bound with.
+pub fn stand_in(settings: &Settings, listen: SocketAddr, upstream: Option<Target>) -> Result<Bound, Failure> {
+    let bound = bound(spoken(settings)?, listen, version(settings)?).map_err(Failure::settings)?;
+    Ok(Bound { upstream, patience: settings.policy.give_up, ..bound })
+}
+
+/// A stand-in with nobody behind it. `Err` begins with the setting at fault.
+pub fn bound(hybrid: &Hybrid, listen: SocketAddr, version: KongVersion) -> Result<Bound, String> {
+    Ok(Bound { listen, tls: server_tls(hybrid)?, version, payload_max: hybrid.payload_bytes_max, upstream: None, patience: Duration::ZERO })
+}
+
+pub struct Bound {
+    pub listen: SocketAddr,
+    pub tls: ServerTls,
+    pub version: KongVersion,
+    pub payload_max: usize,
+    pub upstream: Option<Target>,
+    /// Matters only with somebody behind it.
+    pub patience: Duration,
+}
+
+fn spoken(settings: &Settings) -> Result<&Hybrid, Failure> {
+    // The settings have it wherever the control plane or the gateway is Kong's.
+    settings.hybrid.as_ref().ok_or_else(|| Failure::settings("cluster_cert: it is not set; give the cluster's certificate"))
+}
+
+fn version(settings: &Settings) -> Result<KongVersion, Failure> {
+    let version = settings.policy.gateway_version.to_string();
+    let fix = "it is no version of Kong; write the data planes' version, for example 3.9.1";
+    KongVersion::parse(&version).ok_or_else(|| Failure::settings(format!("holdover_gateway_version = '{version}': {fix}")))
+}
+
+fn client_tls(hybrid: &Hybrid) -> Result<ClientTls, String> {
+    let identity = identity(hybrid)?;
+    match authorities(hybrid)? {
+        None => ClientTls::shared(&identity),
+        Some(authorities) => ClientTls::pki(&identity, &authorities, hybrid.server_name.as_deref()),
+    }
+}
+
+fn server_tls(hybrid: &Hybrid) -> Result<ServerTls, String> {
+    let identity = identity(hybrid)?;
+    match authorities(hybrid)? {
+        None => ServerTls::shared(&identity),
+        Some(authorities) => ServerTls::pki(&identity, &authorities),
+    }
+}
+
+fn identity(hybrid: &Hybrid) -> Result<Identity, String> {
+    let certificate = Given { setting: "cluster_cert", value: &hybrid.cert };
+    let key = Given { setting: "cluster_cert_key", value: hybrid.cert_key.expose() };
+    Identity::read(certificate, key)
+}
+
+fn authorities(hybrid: &Hybrid) -> Result<Option<Authorities>, String> {
+    match (hybrid.mtls, &hybrid.ca_cert) {
+        (ClusterMtls::Pki, Some(value)) => Authorities::read(Given { setting: "cluster_ca_cert", value }).map(Some),
+        (ClusterMtls::Pki, None) => Err("cluster_ca_cert is not set; cluster_mtls = pki needs it".to_owned()),
+        (ClusterMtls::Shared, _) => Ok(None),
+    }
+}
+
+fn proxy(hybrid: &Hybrid) -> Result<Option<Proxy>, String> {
+    hybrid.proxy.as_ref().map(|url| Proxy::parse(url.expose())).transpose()
+}

@@ -1,0 +1,148 @@
+//! What Kong's hybrid protocol is spoken with. Read in any case, so that a typing error shows as it would with Kong; needed only where the
+//! control plane or the gateway speaks it.
+
+use std::path::Path;
+
+use holdover_plugin::config::Format;
+
+use super::super::problem::Problem;
+use super::super::reading::Reading;
+use super::super::reference::Name;
+use super::super::secret::{Secret, is_world_readable};
+use super::super::{ClusterMtls, ControlPlane, Gateway, Hybrid, Judges};
+
+/// Kong's own lower bound.
+const PAYLOAD_BYTES_MIN: usize = 4 * 1024 * 1024;
+/// A frame beyond this could hold nothing that a node takes.
+const PAYLOAD_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Whose settings these are.
+pub struct Speakers<'a> {
+    pub control_plane: Option<&'a ControlPlane>,
+    pub gateway: Option<&'a Gateway>,
+    pub format: Option<Format>,
+}
+
+/// `Some(None)`: nobody speaks it here.
+pub fn hybrid(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judges<'_>) -> Option<Option<Hybrid>> {
+    let mtls = reading.defaulted(Name::ClusterMtls, |text| match text {
+        "shared" => Ok(ClusterMtls::Shared),
+        "pki" => Ok(ClusterMtls::Pki),
+        "pki_check_cn" => Err("checking common names is not built; write shared or pki".to_owned()),
+        _ => Err("write one of shared, pki".to_owned()),
+    });
+    let payload_bytes_max = reading.defaulted(Name::ClusterMaxPayload, |text| match text.parse() {
+        Ok(bytes) if (PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_MAX).contains(&bytes) => Ok(bytes),
+        Ok(_) | Err(_) => Err(format!("write a number of bytes from {PAYLOAD_BYTES_MIN} to {PAYLOAD_BYTES_MAX}")),
+    });
+    let plugins = reading.defaulted(Name::Plugins, |text| Ok(plugins(text)));
+    let uses_proxy = reading.switch(Name::ClusterUseProxy);
+    let follows = matches!(speakers.control_plane, Some(ControlPlane::Kong { .. }));
+    let stands_in = matches!(speakers.gateway, Some(Gateway::Kong { .. }));
+    if !follows && !stands_in {
+        for name in HYBRID_ONLY {
+            reading.idle(name, "neither the control plane nor the gateway speaks Kong's hybrid protocol here");
+        }
+        return Some(None);
+    }
+    if follows && speakers.format == Some(Format::Document) {
+        let fix = "what Kong's control plane sends is of the format kong; write holdover_format = kong";
+        reading.contradiction(Name::Format, fix);
+    }
+    dials_itself(reading, speakers);
+    let cert = reading.required(Name::ClusterCert, "give the cluster's certificate, as Kong has it", |text| Ok(text.to_owned()));
+    let cert_key = reading.required(Name::ClusterCertKey, "give the key of cluster_cert", |text| Ok(Secret::new(text.to_owned())));
+    let server_name = reading.text(Name::ClusterServerName);
+    let mtls = mtls?;
+    let ca_cert = match mtls {
+        ClusterMtls::Shared => {
+            reading.idle(Name::ClusterServerName, "with cluster_mtls = shared the name is always kong_clustering");
+            Some(None)
+        }
+        ClusterMtls::Pki => {
+            let how = "cluster_mtls = pki trusts whom it has signed; give its certificate, or write cluster_mtls = shared";
+            reading.required(Name::ClusterCaCert, how, |text| Ok(Some(text.to_owned())))
+        }
+    };
+    let proxy = proxy(reading, uses_proxy?);
+    let (bundled_plugins, custom_plugins) = plugins?;
+    let hybrid = Hybrid {
+        mtls,
+        cert: cert?,
+        cert_key: cert_key?,
+        ca_cert: ca_cert?,
+        server_name: server_name?,
+        payload_bytes_max: payload_bytes_max?,
+        bundled_plugins,
+        custom_plugins,
+        proxy: proxy?,
+    };
+    notes(reading, &hybrid);
+    judged(reading, hybrid, judges).map(Some)
+}
+
+const HYBRID_ONLY: [Name; 8] = [
+    Name::ClusterCert,
+    Name::ClusterCertKey,
+    Name::ClusterServerName,
+    Name::ClusterMtls,
+    Name::ClusterMaxPayload,
+    Name::ClusterUseProxy,
+    Name::ProxyServer,
+    Name::Plugins,
+];
+
+/// With one `kong.conf` for data plane and node, `cluster_control_plane` is this node itself.
+fn dials_itself(reading: &mut Reading<'_>, speakers: &Speakers<'_>) {
+    let (Some(ControlPlane::Kong { address, setting }), Some(Gateway::Kong { listen })) = (speakers.control_plane, speakers.gateway) else {
+        return;
+    };
+    let Some((host, port)) = address.rsplit_once(':') else { return };
+    let here = host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback() || ip == listen.ip());
+    if here && port.parse() == Ok(listen.port()) {
+        let name = if *setting == Name::ControlPlane.as_str() { Name::ControlPlane } else { Name::ClusterControlPlane };
+        let fix = "this is holdover_stand_in_listen, so the node would dial itself; set holdover_control_plane = kong://host:port to the real \
+                   control plane";
+        reading.contradiction(name, fix);
+    }
+}
+
+fn proxy(reading: &mut Reading<'_>, uses_proxy: bool) -> Option<Option<Secret>> {
+    if !uses_proxy {
+        reading.idle(Name::ProxyServer, "cluster_use_proxy is off");
+        return Some(None);
+    }
+    reading.required(Name::ProxyServer, "cluster_use_proxy = on needs it", |text| Ok(Some(Secret::new(text.to_owned()))))
+}
+
+/// Kong's list: `bundled` stands for all that it brings along, `off` for none.
+fn plugins(text: &str) -> (bool, Vec<String>) {
+    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "off").collect();
+    let custom = names.iter().filter(|name| **name != "bundled").map(|name| (*name).to_owned()).collect();
+    (names.contains(&"bundled"), custom)
+}
+
+/// Kong reads such a key, and Kubernetes mounts them so unless told otherwise: said, not refused.
+fn notes(reading: &mut Reading<'_>, hybrid: &Hybrid) {
+    let path = hybrid.cert_key.expose();
+    let looks_like_a_path = path.len() < 4096 && !path.contains(['\n', '\0']);
+    if looks_like_a_path && Path::new(path).metadata().is_ok_and(|file| file.is_file() && is_world_readable(&file)) {
+        reading.notes.push(format!("cluster_cert_key: everybody on this machine may read {path}; run: chmod o-r {path}"));
+    }
+}
+
+fn judged(reading: &mut Reading<'_>, hybrid: Hybrid, judges: &Judges<'_>) -> Option<Hybrid> {
+    let Err(sentence) = (judges.hybrid)(&hybrid) else { return Some(hybrid) };
+    const SETTINGS: [Name; 5] = [Name::ClusterCertKey, Name::ClusterCert, Name::ClusterCaCert, Name::ClusterServerName, Name::ProxyServer];
+    match SETTINGS.into_iter().find(|name| sentence.starts_with(name.as_str())) {
+        Some(name) => {
+            let fix = sentence.strip_prefix(name.as_str()).unwrap_or(&sentence).trim_start();
+            // The problem shows the value already.
+            let fix = fix.strip_prefix("= ").and_then(|rest| rest.split_once(": ")).map_or(fix, |(_, fix)| fix);
+            reading.contradiction(name, fix);
+        }
+        None => reading.problems.push(Problem::of_source("cluster_cert".to_owned(), sentence)),
+    }
+    None
+}

@@ -31,8 +31,7 @@ use crate::exit::Failure;
 use gateways::{Gateways, gateways};
 use written::AtHand;
 
-pub use gateways::stand_in;
-pub use hybrid::{bound, judge};
+pub use hybrid::{alone, judge};
 pub use written::{Alone, Written, first_writable, publisher};
 
 const DEFAULT_CONFIG: &str = "/etc/holdover/holdover.conf";

@@ -30,8 +30,8 @@ pub async fn control_plane(arguments: &ControlPlaneArguments, form: LogForm) -> 
     let hybrid = hybrid(arguments);
     wire::judge(&hybrid).map_err(Failure::settings)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::starting_here());
-    let bound = wire::bound(&hybrid, arguments.listen, version(&arguments.kong_version)?).map_err(Failure::settings)?;
-    let stand_in = wire::stand_in(bound, &clock).await?;
+    let alone = wire::alone(&hybrid, arguments.listen, version(&arguments.kong_version)?, clock).map_err(Failure::settings)?;
+    let stand_in = StandIn::bind(alone).await.map_err(Failure::not_opened)?;
     serve(&stand_in, &first).await.map_err(|why| Failure::new(Exit::Invalid, format!("{}: {why}", shown(arguments))))?;
     tracing::info!(target: "holdover", "control plane on {}, from {}", stand_in.local_addr(), shown(arguments));
     tokio::select! {

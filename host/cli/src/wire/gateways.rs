@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdover_gateway::{Builtin, FileGateway, NoGateway, Options, StandIn, StandInOptions};
+use holdover_gateway::{Builtin, FileGateway, NoGateway, Options, StandIn};
 use holdover_hybrid::Target;
 use holdover_node::settings::{Gateway as GatewaySettings, Settings};
 use holdover_ports::{Clock, Gateway};
@@ -28,19 +28,13 @@ pub async fn gateways(settings: &Settings, upstream: Option<Target>, clock: &Arc
             Ok(Gateways { gateway: builtin.clone(), builtin: Some(builtin), stand_in: None })
         }
         GatewaySettings::Kong { listen } => {
-            let stand_in = Arc::new(stand_in(hybrid::stand_in(settings, *listen, upstream)?, clock).await?);
+            let options = hybrid::stand_in(settings, *listen, upstream, clock.clone())?;
+            let stand_in = Arc::new(StandIn::bind(options).await.map_err(Failure::not_opened)?);
             Ok(Gateways { gateway: stand_in.clone(), builtin: None, stand_in: Some(stand_in) })
         }
         GatewaySettings::File { path, reload_command } => Ok(plain(Arc::new(FileGateway::new(path, reload_command.clone())))),
         GatewaySettings::None => Ok(plain(Arc::new(NoGateway))),
     }
-}
-
-/// A control plane for Kong's data planes, which serves what it is handed.
-pub async fn stand_in(bound: hybrid::Bound, clock: &Arc<dyn Clock>) -> Result<StandIn, Failure> {
-    let hybrid::Bound { listen, tls, version, payload_max, upstream, patience } = bound;
-    let options = StandInOptions { listen, tls, version, payload_max, upstream, patience, clock: clock.clone() };
-    StandIn::bind(options).await.map_err(Failure::not_opened)
 }
 
 fn plain(gateway: Arc<dyn Gateway>) -> Gateways {

@@ -1,13 +1,16 @@
 //! Kong's hybrid protocol, from settings to what its two adapters need: with what to prove oneself, whom to dial, and as whom.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use holdover_gateway::StandInOptions;
 use holdover_hybrid::{
     Acknowledges, Authorities, BasicInfo, ClientTls, Given, HostPort, Identity, KongVersion, Plugin, Proxy, ServerTls, Target,
     bundled_plugins,
 };
 use holdover_node::settings::{ClusterMtls, Environment, Hybrid, Settings};
+use holdover_ports::Clock;
 
 use crate::exit::Failure;
 
@@ -39,25 +42,21 @@ pub fn target(settings: &Settings, environment: &Environment, address: &str, nod
     })
 }
 
-/// What a stand-in is bound with.
-pub fn stand_in(settings: &Settings, listen: SocketAddr, upstream: Option<Target>) -> Result<Bound, Failure> {
-    let bound = bound(spoken(settings)?, listen, version(settings)?).map_err(Failure::settings)?;
-    Ok(Bound { upstream, patience: settings.policy.give_up, ..bound })
+/// What a node's stand-in is made of.
+pub fn stand_in(
+    settings: &Settings,
+    listen: SocketAddr,
+    upstream: Option<Target>,
+    clock: Arc<dyn Clock>,
+) -> Result<StandInOptions, Failure> {
+    let alone = alone(spoken(settings)?, listen, version(settings)?, clock).map_err(Failure::settings)?;
+    Ok(StandInOptions { upstream, patience: settings.policy.give_up, ..alone })
 }
 
-/// A stand-in with nobody behind it. `Err` begins with the setting at fault.
-pub fn bound(hybrid: &Hybrid, listen: SocketAddr, version: KongVersion) -> Result<Bound, String> {
-    Ok(Bound { listen, tls: server_tls(hybrid)?, version, payload_max: hybrid.payload_bytes_max, upstream: None, patience: Duration::ZERO })
-}
-
-pub struct Bound {
-    pub listen: SocketAddr,
-    pub tls: ServerTls,
-    pub version: KongVersion,
-    pub payload_max: usize,
-    pub upstream: Option<Target>,
-    /// Matters only with somebody behind it.
-    pub patience: Duration,
+/// A stand-in with nobody behind it, so that its patience does not matter. `Err` begins with the setting at fault.
+pub fn alone(hybrid: &Hybrid, listen: SocketAddr, version: KongVersion, clock: Arc<dyn Clock>) -> Result<StandInOptions, String> {
+    let (tls, payload_max) = (server_tls(hybrid)?, hybrid.payload_bytes_max);
+    Ok(StandInOptions { listen, tls, version, payload_max, upstream: None, patience: Duration::ZERO, clock })
 }
 
 fn spoken(settings: &Settings) -> Result<&Hybrid, Failure> {

@@ -9,6 +9,7 @@
 //! The parts are of use to tests by themselves. Nothing here leaves the loopback interface, and nothing here is linked into a
 //! node: what the drill finds is what the binary does.
 
+mod child;
 mod client;
 pub mod control_plane;
 pub mod fixture;

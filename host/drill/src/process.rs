@@ -1,25 +1,20 @@
-//! `holdover run` as a child process: its settings, its log, its status page, its end.
+//! `holdover run` as a child process: its settings, its secrets, its status page.
 //!
-//! A child gets exactly the settings and credentials it is given. Nothing of the caller's `AWS_*`, `KONG_*`, `HOLDOVER_*` or
-//! proxy variables reaches it, and it is killed when its [`Node`] is dropped. However it is ended, what it wrote is held against
-//! the secrets it was given (all-04). Knows no story.
+//! A node gets exactly the settings and credentials it is given, and ends with its [`Node`]; `child.rs` sees to that. However it is
+//! ended, what it wrote is held against the secrets it was given (all-04). Knows no story.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
 
+use crate::child::{Child, Secret, Start, write_private};
 use crate::client::{Answer, get};
 use crate::telling::tail;
 use crate::wait::{OFTEN, until};
@@ -27,8 +22,7 @@ use crate::wait::{OFTEN, until};
 const STATUS_BOUND: Duration = Duration::from_secs(2);
 const SECRET_NAMES: [&str; 4] =
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "holdover_control_plane_token", "holdover_control_plane_password"];
-const KEY_FILES: [&str; 2] = ["holdover_signing_key", "holdover_identity"];
-const FOREIGN_PREFIXES: [&str; 3] = ["AWS_", "KONG_", "HOLDOVER_"];
+const KEY_FILES: [&str; 3] = ["holdover_signing_key", "holdover_identity", "cluster_cert_key"];
 
 /// What a node is started with.
 #[derive(Clone)]
@@ -43,20 +37,9 @@ pub struct NodeSpec {
     status: SocketAddr,
 }
 
-/// What a process knows and must not say.
-#[derive(Clone)]
-struct Secret {
-    what: String,
-    text: String,
-}
-
 /// A running `holdover run`.
 pub struct Node {
-    name: String,
-    folder: PathBuf,
     child: Child,
-    began: Instant,
-    secrets: Vec<Secret>,
     proxy: Option<SocketAddr>,
     status: SocketAddr,
 }
@@ -109,12 +92,8 @@ impl NodeSpec {
         let mut secrets = self.secrets.clone();
         let credentials = self.environment.iter().chain(&self.settings).filter(|(name, _)| SECRET_NAMES.contains(&name.as_str()));
         secrets.extend(credentials.map(|(name, value)| Secret { what: name.clone(), text: value.clone() }));
-        for (name, path) in self.settings.iter().filter(|(name, _)| KEY_FILES.contains(&name.as_str())) {
-            // A file that cannot be read is the node's to complain of.
-            let text = fs::read_to_string(path).unwrap_or_default();
-            let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-            secrets.extend(lines.map(|line| Secret { what: format!("the key in {name}"), text: line.to_owned() }));
-        }
+        let keys = self.settings.iter().filter(|(name, _)| KEY_FILES.contains(&name.as_str()));
+        secrets.extend(keys.flat_map(|(name, path)| Secret::lines_of(name, Path::new(path))));
         secrets
     }
 
@@ -129,49 +108,38 @@ impl NodeSpec {
 
 impl Node {
     pub fn spawn(spec: &NodeSpec) -> anyhow::Result<Self> {
-        let folder = spec.folder.clone();
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let folder = &spec.folder;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let config = folder.join("holdover.conf");
-        write_private(&config, &spec.settings_file()).with_context(|| format!("cannot write {}", config.display()))?;
-        let log = File::options().create(true).append(true).open(folder.join("log"))?;
-
-        let mut command = Command::new(&spec.exe);
-        command.arg("run").arg("--config").arg(&config);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_foreign(name)) {
-            command.env_remove(name);
-        }
-        // The only credentials are those given: no metadata service is asked, no profile is read.
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
-        command.env("AWS_CONFIG_FILE", folder.join("none")).env("AWS_SHARED_CREDENTIALS_FILE", folder.join("none"));
-        command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
-
-        let began = Instant::now();
-        let child = command.spawn().with_context(|| format!("cannot start {} for the {}", spec.exe.display(), spec.name))?;
-        let (name, secrets) = (spec.name.clone(), spec.all_secrets());
-        Ok(Self { name, folder, child, began, secrets, proxy: spec.proxy, status: spec.status })
+        write_private(&config, spec.settings_file())?;
+        let child = Child::spawn(Start {
+            name: &spec.name,
+            exe: &spec.exe,
+            folder,
+            arguments: vec!["run".into(), "--config".into(), config.into()],
+            environment: &spec.environment,
+            secrets: spec.all_secrets(),
+        })?;
+        Ok(Self { child, proxy: spec.proxy, status: spec.status })
     }
 
     pub fn name(&self) -> &str {
-        &self.name
+        self.child.name()
     }
 
     /// Since it was spawned.
     pub fn age(&self) -> Duration {
-        self.began.elapsed()
+        self.child.age()
     }
 
     /// Where its built-in gateway listens.
     pub fn proxy(&self) -> anyhow::Result<SocketAddr> {
-        self.proxy.with_context(|| format!("the {} has no built-in gateway", self.name))
+        self.proxy.with_context(|| format!("the {} has no built-in gateway", self.name()))
     }
 
     /// `Err` with the log's end once the process has ended.
     pub fn still_runs(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait()? {
-            None => Ok(()),
-            Some(status) => anyhow::bail!("the {} ended by itself ({status}); its log ends with:\n{}", self.name, self.log_tail(20)),
-        }
+        self.child.still_runs()
     }
 
     /// GET on its status address, for example `/ready`, `/status`, `/metrics`.
@@ -182,12 +150,12 @@ impl Node {
     /// `/status` as JSON.
     pub async fn status(&self) -> anyhow::Result<serde_json::Value> {
         let page = self.status_page("/status").await?;
-        serde_json::from_slice(&page.body).with_context(|| format!("the status page of the {} is not JSON", self.name))
+        serde_json::from_slice(&page.body).with_context(|| format!("the status page of the {} is not JSON", self.name()))
     }
 
     /// Waits for `/ready` to answer 200; returns how old the process was then.
     pub async fn wait_ready(&mut self, bound: Duration) -> anyhow::Result<Duration> {
-        let what = format!("readiness of the {}", self.name);
+        let what = format!("readiness of the {}", self.name());
         until(bound, OFTEN, &what, async || {
             self.still_runs()?;
             let ready = self.status_page("/ready").await.is_ok_and(|page| page.status == 200);
@@ -198,51 +166,32 @@ impl Node {
 
     /// Waits for a process that is to end by itself.
     pub async fn ended(&mut self, bound: Duration) -> anyhow::Result<ExitStatus> {
-        let ended = timeout(bound, self.child.wait()).await;
-        let ended =
-            ended.with_context(|| format!("the {} still runs after {bound:?}; its log ends with:\n{}", self.name, self.log_tail(20)))??;
-        self.kept_its_secrets()?;
-        Ok(ended)
+        self.child.ended(bound).await
     }
 
     /// SIGKILL: no handler runs, nothing is flushed.
     pub async fn kill_9(&mut self) -> anyhow::Result<()> {
-        self.child.kill().await.with_context(|| format!("cannot kill the {}", self.name))?;
-        self.kept_its_secrets()
+        self.child.kill_9().await
     }
 
     /// SIGTERM, then its exit status.
     pub async fn terminate(&mut self, bound: Duration) -> anyhow::Result<ExitStatus> {
-        if let Some(pid) = self.child.id().and_then(|pid| libc::pid_t::try_from(pid).ok()) {
-            // SAFETY: kill(2) takes no memory of ours. The pid is our child's own: it was not waited for, so it names no other.
-            let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
-            anyhow::ensure!(sent == 0, "cannot send SIGTERM to the {}: {}", self.name, std::io::Error::last_os_error());
-        }
-        let ended = timeout(bound, self.child.wait()).await;
-        let ended = ended.with_context(|| format!("the {} did not end within {bound:?} of SIGTERM", self.name))??;
-        self.kept_its_secrets()?;
-        Ok(ended)
+        self.child.terminate(bound).await
     }
 
     /// `Err` names the secret that stands in what the process wrote, and does not repeat it.
     pub fn kept_its_secrets(&self) -> anyhow::Result<()> {
-        let log = self.log();
-        let said = self.secrets.iter().find(|secret| !secret.text.is_empty() && log.contains(&secret.text));
-        said.map_or(Ok(()), |secret| Err(anyhow::anyhow!("the {} wrote a secret into its log: {}", self.name, secret.what)))
+        self.child.kept_its_secrets()
     }
 
     /// How much of the machine's memory the process holds.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
-        let pid = self.child.id().with_context(|| format!("the {} has ended", self.name))?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel tells no VmRSS")?;
-        let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kilobytes * 1024)
+        self.child.resident_bytes()
     }
 
-    /// What the process wrote, both streams in order.
+    /// What the process wrote, both streams in order, behind what processes before it in this folder wrote.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
+        self.child.log()
     }
 
     /// The log's last lines.
@@ -263,17 +212,6 @@ pub fn free_address() -> anyhow::Result<SocketAddr> {
     }
 }
 
-/// Settings may hold secrets, and a node refuses to read them where everybody may.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
-}
-
-fn is_foreign(name: &OsStr) -> bool {
-    let name = name.to_string_lossy().to_ascii_uppercase();
-    name.ends_with("_PROXY") || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}
-
 #[cfg(test)]
 mod tests {
     // A test that cannot go on says so by panicking.
@@ -289,16 +227,6 @@ mod tests {
         let spec = NodeSpec::new("holdover", "node", folder.path()).unwrap().set("role", "data_plane").set("role", "control_plane");
         assert_eq!(spec.settings_file().matches("role = ").count(), 1);
         assert!(spec.settings_file().contains("role = control_plane\n"));
-    }
-
-    #[test]
-    fn the_callers_credentials_settings_and_proxies_are_foreign() {
-        for name in ["AWS_PROFILE", "KONG_ROLE", "HOLDOVER_CLUSTER", "https_proxy", "HTTP_PROXY"] {
-            assert!(is_foreign(OsStr::new(name)), "{name}");
-        }
-        for name in ["PATH", "HOME", "RUST_BACKTRACE", "MY_AWS_KEY"] {
-            assert!(!is_foreign(OsStr::new(name)), "{name}");
-        }
     }
 
     #[tokio::test]

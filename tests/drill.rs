@@ -1,4 +1,5 @@
-//! `holdover drill` as its users run it: real processes of the real binary, from the first export to the second outage.
+//! `holdover drill` as its users run it: real processes of the real binary, its control plane among them, from the first export to the
+//! second outage.
 //!
 //! The binary is the one beside this test, `target/debug/holdover`.
 
@@ -11,6 +12,7 @@ use std::process::Command;
 use holdover_drill::{DrillOptions, ExternalStorage, KeyPair, Report, StorageChoice};
 use holdover_tests::site::binary;
 use holdover_tests::third_party::{Identity, SeaweedFs};
+use serde_json::json;
 
 const STEPS: [&str; 12] = [
     "parts",
@@ -56,6 +58,25 @@ async fn a_configuration_captured_from_a_real_control_plane_is_carried_whole() {
     let document = Some(captured());
     let report = holdover_drill::run(DrillOptions { document, routes: 10, ..DrillOptions::of(binary()) }).await.unwrap();
     assert_whole(&report);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_with_a_plugin_that_kong_does_not_bundle_is_carried_whole() {
+    let route = json!({"name": "theirs", "paths": ["/theirs"], "plugins": [{"name": "their-own", "config": {"key": "value"}}]});
+    let document = json!({"_format_version": "3.0", "services": [{"name": "theirs", "host": "theirs.example", "routes": [route]}]});
+    let document = Some(document.to_string().into_bytes());
+    let report = holdover_drill::run(DrillOptions { document, routes: 10, ..DrillOptions::of(binary()) }).await.unwrap();
+    assert_whole(&report);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_no_hybrid_control_plane_serves_is_said_at_the_first_step() {
+    let document = Some(json!({"_format_version": "3.0", "services": [{"name": "theirs"}]}).to_string().into_bytes());
+    let report = holdover_drill::run(DrillOptions { document, routes: 10, ..DrillOptions::of(binary()) }).await.unwrap();
+    assert!(!report.ok());
+    let [parts] = report.steps.as_slice() else { panic!("the drill went on: {report:#?}") };
+    let says = |part: &str| parts.note.contains(part);
+    assert!(!parts.ok && says("the control plane did not come up") && says("host") && says("required field missing"), "{report:#?}");
 }
 
 #[test]

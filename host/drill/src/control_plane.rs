@@ -1,15 +1,14 @@
-//! A control plane that serves one document over HTTP and can be taken away.
+//! A control plane that serves one document over HTTP and can be taken away: for tests. The drill's own is `hybrid.rs`.
 //!
 //! ```text
-//! Serve ⇄ Silent ⇄ Status(n)     the listener stands; what it answers differs
+//! Serve ⇄ Status(n)     the listener stands; what it answers differs
 //!   ⇅
-//! Refuse                         the listener is closed, its connections cut, its port kept: connections are refused
+//! Refuse                the listener is closed, its connections cut, its port kept: connections are refused
 //! ```
 //!
 //! Knows nothing of what the document says.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,9 +22,11 @@ use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
+
+use crate::port::KeptPort;
 
 const BACKLOG: u32 = 128;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -34,8 +35,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     Serve,
-    /// Takes the request and never answers.
-    Silent,
     /// Answers with this status and no document.
     Status(u16),
     /// Closes its listener: connections are refused.
@@ -44,11 +43,8 @@ pub enum Behaviour {
 
 /// Listens on one loopback port for its whole life, whether it serves or not.
 pub struct HttpControlPlane {
-    address: SocketAddr,
+    port: KeptPort,
     shared: Arc<Shared>,
-    /// Bound for the whole life and never listening: while nothing else listens, connections are refused, and nobody can take the
-    /// port meanwhile.
-    _keeper: TcpSocket,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -65,23 +61,18 @@ struct Served {
 
 impl HttpControlPlane {
     pub async fn start(document: impl Into<Bytes>) -> anyhow::Result<Self> {
-        let keeper = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let address = keeper.local_addr()?;
+        let port = KeptPort::take()?;
         let document = document.into();
         let served = Served { etag: etag(&document), document, behaviour: Behaviour::Serve };
         let shared = Arc::new(Shared { served: Mutex::new(served), requests: AtomicU64::new(0) });
-        let mut control_plane = Self { address, shared, _keeper: keeper, accepting: None };
+        let mut control_plane = Self { port, shared, accepting: None };
         control_plane.listen()?;
         Ok(control_plane)
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Where the document is: for the setting `holdover_control_plane`.
     pub fn url(&self) -> String {
-        format!("http://{}/config.json", self.address)
+        format!("http://{}/config.json", self.port.address())
     }
 
     /// How many requests reached it, answered or not.
@@ -111,7 +102,7 @@ impl HttpControlPlane {
     pub async fn set_behaviour(&mut self, behaviour: Behaviour) -> anyhow::Result<()> {
         self.shared.change(|served| served.behaviour = behaviour);
         match behaviour {
-            Behaviour::Serve | Behaviour::Silent | Behaviour::Status(_) => self.listen(),
+            Behaviour::Serve | Behaviour::Status(_) => self.listen(),
             Behaviour::Refuse => {
                 self.close().await;
                 Ok(())
@@ -121,8 +112,8 @@ impl HttpControlPlane {
 
     fn listen(&mut self) -> anyhow::Result<()> {
         if self.accepting.is_none() {
-            let socket = bound(self.address)?;
-            let listener = socket.listen(BACKLOG).with_context(|| format!("the control plane cannot listen on {}", self.address))?;
+            let listening = self.port.socket()?.listen(BACKLOG);
+            let listener = listening.with_context(|| format!("the control plane cannot listen on {}", self.port.address()))?;
             self.accepting = Some(tokio::spawn(accept(listener, self.shared.clone())));
         }
         Ok(())
@@ -159,7 +150,8 @@ impl Shared {
         };
         match behaviour {
             Behaviour::Serve => document_unless_known(&request, document, &etag),
-            Behaviour::Silent | Behaviour::Refuse => std::future::pending().await,
+            // Its connection is about to be cut.
+            Behaviour::Refuse => std::future::pending().await,
             Behaviour::Status(status) => empty(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),
         }
     }
@@ -183,16 +175,6 @@ fn empty(status: StatusCode) -> Response<Full<Bytes>> {
 
 fn etag(document: &[u8]) -> String {
     format!("\"{}\"", Digest::of(document).short())
-}
-
-/// A socket that has the port and does not listen yet. `SO_REUSEPORT`, because the keeper and the listener have it together;
-/// `SO_REUSEADDR`, because connections of the time before may linger on it.
-fn bound(address: SocketAddr) -> anyhow::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.set_reuseport(true)?;
-    socket.bind(address).with_context(|| format!("the control plane cannot have {address}"))?;
-    Ok(socket)
 }
 
 /// Owns the listener and every connection: when it is aborted, all of them close.
@@ -223,6 +205,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::io::ErrorKind;
+    use std::net::SocketAddr;
 
     use super::*;
     use crate::client::{Answer, Connection, get};
@@ -232,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_control_plane_refuses_connections_and_comes_back_on_its_port() {
         let mut control_plane = HttpControlPlane::start("one").await.unwrap();
-        let address = control_plane.address();
+        let address = control_plane.port.address();
         assert_eq!(document(address).await.body, "one");
 
         control_plane.stop().await.unwrap();
@@ -246,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn stopping_cuts_the_connections_that_are_open() {
         let mut control_plane = HttpControlPlane::start("one").await.unwrap();
-        let mut connection = Connection::open(control_plane.address(), BOUND).await.unwrap();
+        let mut connection = Connection::open(control_plane.port.address(), BOUND).await.unwrap();
         assert_eq!(connection.get("/config.json", BOUND).await.unwrap().status, 200);
 
         control_plane.stop().await.unwrap();
@@ -257,11 +240,8 @@ mod tests {
     async fn a_behaviour_shows_in_the_next_answer() {
         let mut control_plane = HttpControlPlane::start("one").await.unwrap();
         control_plane.set_behaviour(Behaviour::Status(403)).await.unwrap();
-        assert_eq!(document(control_plane.address()).await.status, 403);
-
-        control_plane.set_behaviour(Behaviour::Silent).await.unwrap();
-        assert!(get(control_plane.address(), "/config.json", Duration::from_millis(50)).await.is_err());
-        assert_eq!(control_plane.requests(), 2);
+        assert_eq!(document(control_plane.port.address()).await.status, 403);
+        assert_eq!(control_plane.requests(), 1);
     }
 
     async fn document(address: SocketAddr) -> Answer {

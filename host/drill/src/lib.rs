@@ -1,21 +1,28 @@
 //! `holdover drill`: the whole story of an outage in one command, on embedded parts and real child processes of this binary.
 //!
 //! ```text
-//! control_plane ─► backup node ─► store ─► new node ─► upstream
-//!   stop, change,   (process)              (process)      ▲
-//!   come back                                 ▲          load
+//!                                            load
+//!                                              ▼
+//! control plane ─► backup node ─► store ─► new node ─► upstream
+//!   (process)       (process)              (process)
+//!   killed, changed, started again
 //! ```
+//! All three processes are of this very binary: `holdover control-plane` and `holdover run`, by Kong's hybrid protocol.
 //!
 //! The parts are of use to tests by themselves. Nothing here leaves the loopback interface, and nothing here is linked into a
 //! node: what the drill finds is what the binary does.
 
 mod child;
 mod client;
+mod cluster;
 pub mod control_plane;
 pub mod fixture;
+mod hybrid;
 mod load;
+mod message;
 mod options;
 mod parts;
+mod port;
 pub mod process;
 mod recovery;
 mod report;

@@ -17,9 +17,10 @@ pub struct DrillOptions {
     pub routes: usize,
     pub storage: StorageChoice,
     /// A Kong configuration to carry, as JSON, with or without the reconfigure message around it. The drill adds its own routes
-    /// to it and sends its traffic there.
+    /// to it and sends its traffic there. `holdover control-plane` must take it: what Kong would refuse ends the drill at its first
+    /// step, with its sentence.
     pub document: Option<Vec<u8>>,
-    /// Leaves the nodes' files and logs where they are.
+    /// Leaves the files and logs of all processes where they are, the cluster's key among them.
     pub keep: bool,
     pub show: Show,
 }

@@ -1,5 +1,6 @@
 //! The parts of a drill and how its nodes are set up: storage, upstream, control plane, documents. Decides nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -7,16 +8,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use holdover_plugin::model::{Digest, GatewayVersion};
+use holdover_plugin::model::GatewayVersion;
 use holdover_plugin::snapshot::head::{Entry, HEAD_BYTES_MAX, Head};
 use holdover_plugin::snapshot::{self, FILE_BYTES_MAX, Trust, keys};
 use holdover_ports::{StorageFailureKind, StorageRead};
 use holdover_storage::{Environment, StorageUrl};
 use tokio::process::Command;
 
-use crate::control_plane::HttpControlPlane;
 use crate::fixture;
+use crate::hybrid::{HybridControlPlane, PAYLOAD_BYTES_MAX};
 use crate::load::Expectation;
+use crate::message;
 use crate::options::{DrillOptions, ExternalStorage, KeyPair, StorageChoice};
 use crate::process::NodeSpec;
 use crate::store::{AccessKey, Store, StoreOptions};
@@ -24,13 +26,13 @@ use crate::upstream::Upstream;
 
 const BUCKET: &str = "holdover-drill";
 const PREFIX: &str = "prod";
-const GATEWAY_VERSION: &str = "3.9.1";
+pub(crate) const GATEWAY_VERSION: &str = "3.9.1";
 const CLUSTER: &str = "drill";
 
 pub(crate) struct Parts {
     pub storage: DrillStorage,
     pub upstream: Upstream,
-    pub control_plane: HttpControlPlane,
+    pub control_plane: HybridControlPlane,
     pub documents: Documents,
     /// The bound of every wait that a node's work decides.
     pub patience: Duration,
@@ -42,6 +44,8 @@ pub(crate) struct Parts {
 pub(crate) struct Documents {
     pub first: Bytes,
     pub changed: Bytes,
+    /// Kong's `plugins`: what a data plane must have to be sent them.
+    plugins: String,
     routes: usize,
 }
 
@@ -65,9 +69,10 @@ impl Parts {
     pub async fn start(options: &DrillOptions, folder: &Path) -> anyhow::Result<Self> {
         let upstream = Upstream::start("drill").await?;
         let documents = Documents::make(options, &upstream)?;
-        let control_plane = HttpControlPlane::start(documents.first.clone()).await?;
-        let storage = DrillStorage::open(&options.storage).await?;
         let (exe, folder, patience) = (options.exe.clone(), folder.to_owned(), options.patience());
+        let mut control_plane = HybridControlPlane::prepare(&exe, &folder)?;
+        control_plane.serve(&documents.first, patience).await?;
+        let storage = DrillStorage::open(&options.storage).await?;
         Ok(Self { storage, upstream, control_plane, documents, patience, exe, folder })
     }
 
@@ -110,6 +115,7 @@ impl Parts {
     }
 
     fn node(&self, name: &str, keys: &KeyPair) -> anyhow::Result<NodeSpec> {
+        let cluster = self.control_plane.cluster();
         let spec = NodeSpec::new(&self.exe, name, &self.folder)?
             .set("role", "data_plane")
             .set("log_level", "info")
@@ -117,8 +123,11 @@ impl Parts {
             .set("holdover_cluster", CLUSTER)
             .set("holdover_format", "kong")
             .set("holdover_gateway_version", GATEWAY_VERSION)
-            .set("holdover_control_plane", self.control_plane.url())
-            .set("holdover_poll_interval", "200ms")
+            .set("cluster_control_plane", self.control_plane.address())
+            .set("cluster_cert", cluster.certificate.display())
+            .set("cluster_cert_key", cluster.key.display())
+            .set("cluster_max_payload", PAYLOAD_BYTES_MAX)
+            .set("plugins", &self.documents.plugins)
             .set("holdover_settle", "1s")
             .set("holdover_compiled_dir", self.compiled_folder().display());
         Ok(self.storage.access.environment(keys).into_iter().fold(spec, |spec, (name, value)| spec.env(&name, value)))
@@ -128,14 +137,16 @@ impl Parts {
 impl Documents {
     fn make(options: &DrillOptions, upstream: &Upstream) -> anyhow::Result<Self> {
         let (routes, upstream) = (options.routes, upstream.address());
-        let (first, changed) = match &options.document {
-            Some(given) => (
-                fixture::kong_document_around(given, routes, upstream, false)?,
-                fixture::kong_document_around(given, routes, upstream, true)?,
-            ),
-            None => (fixture::kong_document(routes, upstream), fixture::kong_document_changed(routes, upstream)),
+        let (first, changed, plugins) = match &options.document {
+            Some(given) => {
+                let first = fixture::kong_document_around(given, routes, upstream, false)?;
+                let plugins = message::plugins(&first).context("the given configuration cannot be served by a hybrid control plane")?;
+                (first, fixture::kong_document_around(given, routes, upstream, true)?, plugins)
+            }
+            None => (fixture::kong_document(routes, upstream), fixture::kong_document_changed(routes, upstream), BTreeSet::new()),
         };
-        Ok(Self { first: first.into(), changed: changed.into(), routes })
+        let plugins = ["bundled".to_owned()].into_iter().chain(plugins).collect::<Vec<_>>().join(",");
+        Ok(Self { first: first.into(), changed: changed.into(), plugins, routes })
     }
 }
 
@@ -167,14 +178,18 @@ impl DrillStorage {
         Ok(head.newest(&self.version).cloned())
     }
 
-    /// Fetches the snapshot that the head names and checks that it holds exactly this document. Returns its size.
-    pub async fn hold_against(&self, entry: &Entry, document: &[u8]) -> anyhow::Result<u64> {
+    /// Fetches the snapshot that the head names and checks that it holds exactly what a control plane says with this document.
+    /// Returns its size.
+    pub async fn hold_against(&self, entry: &Entry, document: &Bytes) -> anyhow::Result<u64> {
         let fetched = self.reader.get(&entry.key, FILE_BYTES_MAX).await;
         let file = fetched.map_err(|failure| anyhow::anyhow!("the snapshot that the head names cannot be read: {}", failure.detail))?.bytes;
         let verified =
             snapshot::verify(&file, &Trust::unasked()).map_err(|refusal| anyhow::anyhow!("the published snapshot is bad: {refusal}"))?;
         let opened = verified.open(None).map_err(|refusal| anyhow::anyhow!("the published snapshot does not open: {refusal}"))?;
-        anyhow::ensure!(opened.digest() == Digest::of(document), "the published snapshot holds another configuration than was delivered");
+        let (published, document) = (opened.into_bytes(), document.clone());
+        // A large one takes seconds, in which the load is to go on.
+        let compared = tokio::task::spawn_blocking(move || message::ensure_says(&published, &document)).await?;
+        compared.context("the published snapshot does not hold what the control plane said")?;
         Ok(file.len() as u64)
     }
 

@@ -28,10 +28,10 @@ pub struct Report {
     /// The first failed requests, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
-    /// How the nodes' logs end, when something failed.
+    /// How the logs of the nodes and the control plane end, when something failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<NodeLog>,
-    /// Where the nodes' files are, when they were to be kept.
+    /// Where the files of the processes are, when they were to be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<PathBuf>,
 }

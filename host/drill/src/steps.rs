@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use holdover_plugin::model::Digest;
 use holdover_plugin::snapshot::head::Entry;
 use holdover_plugin::snapshot::keys;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -27,7 +27,7 @@ use crate::wait::{OFTEN, SELDOM, until};
 const ANSWER_BOUND: Duration = Duration::from_secs(5);
 /// How long a node that serves must leave the storage alone to be believed.
 const QUIET: Duration = Duration::from_secs(2);
-/// Long enough for a node to notice that a control plane that it polls every 200 ms is gone.
+/// Long enough for a node to notice that its control plane is gone, and for whatever it would do then.
 const LOST: Duration = Duration::from_secs(3);
 const SERVING_REQUESTS: u64 = 200;
 const SHUTDOWN_BOUND: Duration = Duration::from_secs(20);
@@ -44,7 +44,7 @@ pub(crate) struct ServingNode {
 pub(crate) async fn parts(options: &DrillOptions, folder: &Path) -> anyhow::Result<Done<Parts>> {
     let parts = Parts::start(options, folder).await?;
     let kilobytes = parts.documents.first.len() / 1000;
-    Ok(Done::new(parts, format!("storage, upstream and a control plane with {} routes ({kilobytes} kB) are up", options.routes)))
+    Ok(Done::new(parts, format!("storage, upstream and a hybrid control plane with {} routes ({kilobytes} kB) are up", options.routes)))
 }
 
 /// As an image's build does it, so that the nodes start as they would from one.
@@ -69,11 +69,11 @@ pub(crate) async fn backup_node(parts: &Parts) -> anyhow::Result<Done<(Node, Ent
 }
 
 pub(crate) async fn outage(parts: &mut Parts, backup: &mut Node) -> anyhow::Result<Done<()>> {
-    parts.control_plane.stop().await?;
+    parts.control_plane.kill().await?;
     let refused = TcpStream::connect(parts.control_plane.address()).await.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
-    ensure!(refused, "the control plane was stopped and still takes connections");
+    ensure!(refused, "the control plane was killed and its port still takes connections");
     backup.still_runs()?;
-    Ok(Done::new((), "the control plane is gone: connections are refused"))
+    Ok(Done::new((), "the control plane is killed: connections are refused"))
 }
 
 pub(crate) async fn new_node(parts: &Parts) -> anyhow::Result<Done<ServingNode>> {
@@ -124,8 +124,7 @@ pub(crate) async fn rejoin(parts: &mut Parts, node: &mut ServingNode) -> anyhow:
     let answer = get(node.proxy, &added.path, ANSWER_BOUND).await?;
     ensure!(answer.status == 404, "the added route was answered with {} before the control plane knew it", answer.status);
 
-    parts.control_plane.set_document(parts.documents.changed.clone());
-    parts.control_plane.restart().await?;
+    parts.control_plane.serve(&parts.documents.changed, parts.patience).await?;
     let back = Instant::now();
     until(parts.patience, OFTEN, "the first answer on the added route", async || {
         node.process.still_runs()?;
@@ -137,10 +136,9 @@ pub(crate) async fn rejoin(parts: &mut Parts, node: &mut ServingNode) -> anyhow:
 }
 
 pub(crate) async fn export_after_return(parts: &Parts, backup: &mut Node, first: &Entry) -> anyhow::Result<Done<()>> {
-    let changed = Digest::of(&parts.documents.changed);
     let entry = until(parts.patience, SELDOM, "the export of the changed configuration", async || {
         backup.still_runs()?;
-        Ok(parts.storage.newest().await?.filter(|entry| entry.shown.as_ref().is_some_and(|shown| shown.digest == changed)))
+        Ok(parts.storage.newest().await?.filter(|entry| entry.position() != first.position()))
     })
     .await?;
     ensure!(entry.position() > first.position(), "generation {} was published after {}", entry.position(), first.position());
@@ -149,7 +147,7 @@ pub(crate) async fn export_after_return(parts: &Parts, backup: &mut Node, first:
 }
 
 pub(crate) async fn lost_again(parts: &mut Parts, node: &mut ServingNode) -> anyhow::Result<Done<()>> {
-    parts.control_plane.stop().await?;
+    parts.control_plane.kill().await?;
     let added = parts.added();
     let gone = Instant::now();
     while gone.elapsed() < LOST {
@@ -164,6 +162,9 @@ pub(crate) async fn lost_again(parts: &mut Parts, node: &mut ServingNode) -> any
         sleep(SELDOM).await;
     }
     node.process.still_runs()?;
+    let status = node.process.status().await?;
+    let noticed = status.get("connected").and_then(Value::as_bool) == Some(false);
+    ensure!(noticed, "the control plane is gone for {LOST:?} and the node still counts it as connected");
     Ok(Done::new((), "the control plane is gone again; the node serves the newest configuration and stays ready"))
 }
 

@@ -50,11 +50,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_binary_that_is_no_holdover_ends_the_story_at_the_policy_with_its_last_words() {
+    async fn a_binary_that_is_no_holdover_ends_the_story_at_its_control_plane_with_its_last_words() {
         let report = run(DrillOptions::of("/bin/sh")).await.unwrap();
         let steps: Vec<_> = report.steps.iter().map(|step| (step.name, step.ok)).collect();
-        assert_eq!(steps, [("parts", true), ("policy", false)]);
-        assert!(report.steps.iter().any(|step| step.note.contains("the policy was not compiled")), "{report:#?}");
+        assert_eq!(steps, [("parts", false)]);
+        assert!(report.steps.iter().any(|step| step.note.contains("the control plane ended by itself")), "{report:#?}");
+        assert!(report.logs.iter().any(|log| log.node == "control-plane" && log.tail.contains("control-plane")), "{report:#?}");
         assert!(!report.ok());
     }
 

@@ -89,7 +89,7 @@ impl Telling {
     }
 }
 
-/// How the log of each node ends: every folder in here is one node's.
+/// How the log of each process ends: every folder with a log in here is one process's.
 fn logs(folder: &TempDir) -> Vec<NodeLog> {
     let nodes = fs::read_dir(folder.path()).into_iter().flatten().flatten();
     let mut logs: Vec<NodeLog> = nodes

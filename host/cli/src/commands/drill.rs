@@ -1,4 +1,4 @@
-//! `holdover drill`: an outage on embedded parts, with this very binary as its nodes.
+//! `holdover drill`: an outage on embedded parts, with this very binary as its control plane and its nodes.
 
 use holdover_drill::{DrillOptions, Show};
 

@@ -11,6 +11,7 @@ use crate::config::kong;
 
 mod atc;
 mod oracle;
+mod stream;
 
 const VECTORS: &str = include_str!("../../tests/fixtures/kong-verdicts/atc-vectors.json");
 /// What a Kong 3.9.1 control plane sent, inflated.

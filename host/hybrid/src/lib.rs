@@ -29,7 +29,7 @@ use std::time::Duration;
 pub use client::{Acknowledges, Connection, Ended, HostPort, Received, Refusal, Stage, Target};
 pub use frames::BadFrame;
 pub use identity::{Authorities, Given, Identity};
-pub use message::{BasicInfo, Plugin, Reconfigure, bundled_plugins};
+pub use message::{BasicInfo, NotRead, Plugin, Reconfigure, bundled_plugins};
 pub use proxy::Proxy;
 pub use server::{DataPlane, Introduced, Limits, Offer, Offers, State, serve};
 pub use tls::{ClientTls, ServerTls};

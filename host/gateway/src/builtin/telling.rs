@@ -52,7 +52,7 @@ impl Telling {
             "x-kong-admin-latency" | "off" => {}
             _ => {
                 return Err(format!(
-                    "headers = {name}: Kong sends no such header; write off, or names out of server_tokens, latency_tokens, Server, Via, \
+                    "headers: '{name}' is no header that Kong sends; write off, or names out of server_tokens, latency_tokens, Server, Via, \
                      X-Kong-Proxy-Latency, X-Kong-Response-Latency, X-Kong-Upstream-Latency, X-Kong-Upstream-Status and X-Kong-Request-Id"
                 ));
             }
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(read("off,server_tokens"), Ok(Telling::NOTHING));
         assert_eq!(read("server_tokens,off"), read("server_tokens"));
         let sentence = read("server_tokens,X-Powered-By").unwrap_err();
-        assert!(sentence.starts_with("headers = X-Powered-By: "), "{sentence}");
+        assert!(sentence.starts_with("headers: 'X-Powered-By' "), "{sentence}");
     }
 
     fn read(text: &str) -> Result<Telling, String> {

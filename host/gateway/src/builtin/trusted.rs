@@ -45,18 +45,16 @@ impl Trusted {
     /// `Err` is a sentence that begins with the setting at fault.
     pub fn read(trusted_ips: &[String], real_ip_header: &str, recursive: bool) -> Result<Self, String> {
         if real_ip_header == "proxy_protocol" {
-            return Err(
-                "real_ip_header = proxy_protocol: the built-in gateway does not speak the PROXY protocol; name a header, for example \
+            return Err("real_ip_header: the built-in gateway does not speak the PROXY protocol; name a header, for example \
                         X-Real-IP"
-                    .to_owned(),
-            );
+                .to_owned());
         }
         let header = HeaderName::try_from(real_ip_header)
-            .map_err(|_| format!("real_ip_header = {real_ip_header}: it is no header's name; write for example X-Forwarded-For"))?;
+            .map_err(|_| format!("real_ip_header: '{real_ip_header}' is no header's name; write for example X-Forwarded-For"))?;
         // Nobody comes by a Unix socket here, so nobody is trusted for it.
         let networks = trusted_ips.iter().filter(|text| *text != "unix:").map(|text| {
             Network::parse(text)
-                .ok_or_else(|| format!("trusted_ips = {text}: it is no address and no network; write for example 10.0.0.0/8 or ::1"))
+                .ok_or_else(|| format!("trusted_ips: '{text}' is no address and no network; write for example 10.0.0.0/8 or ::1"))
         });
         Ok(Self { networks: networks.collect::<Result<_, _>>()?, header, recursive })
     }
@@ -178,11 +176,11 @@ mod tests {
     #[test]
     fn what_is_no_network_and_no_header_is_said_with_its_setting() {
         for (ips, header, setting) in [
-            ("10.0.0.0/33", "X-Real-IP", "trusted_ips = 10.0.0.0/33: "),
-            ("example.com", "X-Real-IP", "trusted_ips = example.com: "),
-            ("10.0.0.0/", "X-Real-IP", "trusted_ips = 10.0.0.0/: "),
-            ("::1", "a b", "real_ip_header = a b: "),
-            ("::1", "proxy_protocol", "real_ip_header = proxy_protocol: "),
+            ("10.0.0.0/33", "X-Real-IP", "trusted_ips: '10.0.0.0/33' "),
+            ("example.com", "X-Real-IP", "trusted_ips: 'example.com' "),
+            ("10.0.0.0/", "X-Real-IP", "trusted_ips: '10.0.0.0/' "),
+            ("::1", "a b", "real_ip_header: 'a b' "),
+            ("::1", "proxy_protocol", "real_ip_header: the built-in gateway"),
         ] {
             let sentence = Trusted::read(&[ips.to_owned()], header, false).unwrap_err();
             assert!(sentence.starts_with(setting), "{sentence}");

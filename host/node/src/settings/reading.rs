@@ -166,8 +166,12 @@ impl<'a> Reading<'a> {
         };
         let fix = sentence.strip_prefix(name.as_str()).unwrap_or(&sentence);
         let fix = fix.strip_prefix(':').unwrap_or(fix).trim_start();
-        // The problem shows the value already.
-        let fix = fix.strip_prefix("= ").and_then(|rest| rest.split_once(": ")).map_or(fix, |(_, fix)| fix);
+        let fix = match fix.strip_prefix("= ").and_then(|rest| rest.split_once(": ")) {
+            // The problem shows the value already, unless this is one of several.
+            Some((value, fix)) if self.raw.given(name).is_some_and(|given| given.text == value) => fix.to_owned(),
+            Some((value, fix)) => format!("{value}: {fix}"),
+            None => fix.to_owned(),
+        };
         self.contradiction(name, fix);
     }
 

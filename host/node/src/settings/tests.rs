@@ -345,7 +345,7 @@ const JUDGES: Judges<'static> = Judges {
         Front { cert_keys, .. } if cert_keys.iter().any(|key| key.expose() == "other") => {
             Err("ssl_cert_key: its key belongs to another certificate; give it another".into())
         }
-        Front { trusted_ips, .. } if trusted_ips.iter().any(|ip| ip == "x") => Err("trusted_ips = x: it is no address; write one".into()),
+        Front { trusted_ips, .. } if trusted_ips.iter().any(|ip| ip == "x") => Err("trusted_ips: 'x' is no address; write one".into()),
         _ => Ok(()),
     },
 };

@@ -28,11 +28,12 @@ fn what_does_not_belong_together_and_what_an_adapter_says_is_named() {
         (format!("{front}ssl_cert_key = /c.key\n"), "ssl_cert", "it is not set; give the certificate"),
         (format!("{front}ssl_cert = /a, /b\nssl_cert_key = /c.key\n"), "ssl_cert_key", "ssl_cert has 2, and this has 1"),
         (format!("{front}ssl_cert = /no/such.pem\nssl_cert_key = /c.key\n"), "ssl_cert", "there is no such file; correct the path"),
+        (format!("{front}ssl_cert = /c, /no/such.pem\nssl_cert_key = /c, /d\n"), "ssl_cert", "/no/such.pem: there is no such file"),
         (format!("{front}ssl_cert = /c.pem\nssl_cert_key = other\n"), "ssl_cert_key", "its key belongs to another certificate"),
-        (format!("{front}trusted_ips = 10.0.0.1, x\n"), "trusted_ips", "it is no address; write one"),
+        (format!("{front}trusted_ips = 10.0.0.1, x\n"), "trusted_ips", "'x' is no address; write one"),
         (format!("{front}real_ip_recursive = yes\n"), "real_ip_recursive", "write one of on, off"),
         // Whatever else is wrong.
-        (format!("{front}trusted_ips = x\nholdover_format = document\n"), "trusted_ips", "it is no address"),
+        (format!("{front}trusted_ips = x\nholdover_format = document\n"), "trusted_ips", "'x' is no address"),
     ] {
         assert_problem(&config, setting, sentence);
     }

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod model;
 pub mod mutants;
 pub mod policy;
+#[cfg(feature = "routing")]
 pub mod routing;
 pub mod snapshot;
 pub mod witness;

@@ -135,6 +135,71 @@ fn an_invalid_configuration_fails_verify_with_its_findings() {
 }
 
 #[test]
+fn one_configuration_is_judged_as_the_kong_that_is_named_would_judge_it() {
+    let holdover = Holdover::with(WHOLE);
+    // Kong takes wildcards among server names from 3.7 on, in every router but the old one.
+    let file = holdover.file("sni.yml", b"_format_version: '3.0'\nroutes:\n- name: r\n  protocols: [https]\n  snis: ['*.a.com']\n");
+    let cases: [(&[&str], i32); 6] = [
+        (&["--kong-version", "3.9.1"], 0),
+        (&["--kong-version", "3.7.1", "--role", "data_plane"], 0),
+        (&["--kong-version", "3.9.1", "--router-flavor", "expressions"], 0),
+        (&["--kong-version", "3.4.2"], 1),
+        (&["--kong-version", "3.6.1", "--role", "data_plane"], 1),
+        (&["--kong-version", "3.9.1", "--router-flavor", "traditional"], 1),
+    ];
+    for (asked, code) in cases {
+        let ended = holdover.run(&[&["verify", &file, "--json"], asked].concat());
+        assert_eq!(ended.code, code, "{asked:?} {ended:?}");
+        let judged = ended.json();
+        assert_eq!(judged["valid"], code == 0, "{asked:?} {judged}");
+        if code == 1 {
+            assert!(judged["findings"][0].as_str().unwrap().starts_with("routes[0].snis[0]: "), "{asked:?} {judged}");
+            let flattened = &judged["flattened"]["flattened_errors"][0];
+            assert_eq!((&flattened["entity_type"], &flattened["errors"][0]["field"]), (&"route".into(), &"snis.1".into()), "{judged}");
+        }
+    }
+    let ended = holdover.run(&["verify", &file, "--kong-version", "3.4.2"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stdout.contains("routes[0].snis[0]: ") && ended.stdout.contains("as Kong 3.4 judges it"), "{ended:?}");
+}
+
+#[test]
+fn a_role_and_a_flavour_change_the_verdict_of_the_same_version() {
+    let holdover = Holdover::with(WHOLE);
+    let unknown_null = holdover.file("null.yml", b"_format_version: '3.0'\nservices:\n- name: a\n  host: x\n  ws_id: null\n");
+    let expression = holdover.file("expression.yml", b"_format_version: '3.0'\nroutes:\n- name: r\n  expression: 'http.path == \"/\"'\n");
+    let cases = [
+        (&unknown_null, "--role", "data_plane", 0, ""),
+        (&unknown_null, "--role", "dbless", 1, "services[0].ws_id: unknown field"),
+        (&expression, "--router-flavor", "expressions", 0, ""),
+        (&expression, "--router-flavor", "traditional_compatible", 1, "routes[0].expression: unknown field"),
+    ];
+    for (file, argument, value, code, said) in cases {
+        let ended = holdover.run(&["verify", file, "--kong-version", "3.9.1", argument, value]);
+        assert_eq!(ended.code, code, "{argument} {value} {ended:?}");
+        assert!(ended.stdout.contains(said), "{argument} {value} {ended:?}");
+    }
+}
+
+#[test]
+fn a_kong_whose_verdict_is_not_known_is_a_mistake_in_the_arguments() {
+    let holdover = Holdover::with(WHOLE);
+    let file = holdover.file("kong.json", KONG.as_bytes());
+    let cases: [(&[&str], &str); 5] = [
+        (&["--kong-version", "2.8.1"], "3.9.1"),
+        (&["--kong-version", "3.9.1", "--role", "control_plane"], "dbless or data_plane"),
+        (&["--kong-version", "3.9.1", "--router-flavor", "trad"], "traditional_compatible"),
+        (&["--role", "data_plane"], "--kong-version"),
+        (&["--kong-version", "3.9.1", "--format", "document"], "--format kong"),
+    ];
+    for (asked, said) in cases {
+        let ended = holdover.run(&[&["verify", &file], asked].concat());
+        assert_eq!(ended.code, 2, "{asked:?} {ended:?}");
+        assert!(ended.stderr.contains(said), "{asked:?} {ended:?}");
+    }
+}
+
+#[test]
 fn a_torn_snapshot_fails_verify() {
     let holdover = Holdover::with(WHOLE);
     let file = holdover.file("snapshot", b"HOLDOVER\0\0 and then nothing of use");

@@ -22,6 +22,10 @@ pub struct Request<'a> {
     pub headers: &'a dyn Headers,
     /// The server name of the TLS handshake, in lower case.
     pub sni: Option<&'a str>,
+    /// What a proxy in front, if there is one and it is trusted, was asked over. Routes are found by how we were reached all the same.
+    pub forwarded_protocol: Option<Protocol>,
+    /// The host that it was asked for.
+    pub forwarded_host: Option<&'a str>,
 }
 
 /// The request's headers, wherever they are kept. Values that are not UTF-8 are left out.

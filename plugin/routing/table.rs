@@ -181,12 +181,12 @@ impl Route {
 
     /// The answer to a request that matches and comes by a protocol the route does not take.
     fn turns_away<'a>(&'a self, request: &Request<'_>) -> Option<Decision<'a>> {
-        match (self.takes, request.protocol) {
+        match (self.takes, request.forwarded_protocol.unwrap_or(request.protocol)) {
             (Takes::Both, _) | (Takes::Https, Protocol::Https) => None,
             (Takes::Https, Protocol::Http) => Some(match self.redirect_status {
                 None => Decision::UpgradeRequired { route: self },
                 Some(status) => {
-                    let (host, path) = (request.host.to_ascii_lowercase(), request.path);
+                    let (host, path) = (request.forwarded_host.unwrap_or(request.host).to_ascii_lowercase(), request.path);
                     let query = request.query.map(|query| format!("?{query}")).unwrap_or_default();
                     Decision::Redirect { route: self, status, location: format!("https://{host}{path}{query}") }
                 }

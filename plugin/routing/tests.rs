@@ -11,6 +11,7 @@ use crate::config::kong;
 
 mod atc;
 mod oracle;
+mod stream;
 
 const VECTORS: &str = include_str!("../../tests/fixtures/kong-verdicts/atc-vectors.json");
 /// What a Kong 3.9.1 control plane sent, inflated.
@@ -208,6 +209,11 @@ fn a_route_for_https_turns_plain_http_away_as_it_says() {
         panic!("not redirected")
     };
     assert_eq!(location, "https://a.com/r/%41?x=1");
+    let forwarded = Request { forwarded_protocol: Some(Protocol::Https), forwarded_host: Some("b.com"), ..get("a.com", "/u") };
+    assert!(matches!(table.decide(&forwarded), Decision::Proxy(_)), "a proxy in front was asked over https");
+    let stripped = Request { forwarded_protocol: Some(Protocol::Http), path: "/r", ..forwarded };
+    let over_tls = Request { protocol: Protocol::Https, ..stripped };
+    assert!(matches!(table.decide(&over_tls), Decision::Redirect { location, .. } if location == "https://b.com/r"));
     assert!(matches!(table.decide(&get("a.com", "/g")), Decision::NotGrpc { lacks_tls: false, .. }));
     let grpc = vec![("content-type", "application/grpc+proto")];
     assert!(matches!(table.decide(&Request { headers: &grpc, ..get("a.com", "/g") }), Decision::Proxy(_)));
@@ -353,7 +359,18 @@ fn with_ids(routes: Vec<Value>) -> Vec<Value> {
 
 fn get<'a>(host: &'a str, path: &'a str) -> Request<'a> {
     static NONE: Vec<(&str, &str)> = Vec::new();
-    Request { protocol: Protocol::Http, host, port: Some(8000), method: "GET", path, query: None, headers: &NONE, sni: None }
+    Request {
+        protocol: Protocol::Http,
+        host,
+        port: Some(8000),
+        method: "GET",
+        path,
+        query: None,
+        headers: &NONE,
+        sni: None,
+        forwarded_protocol: None,
+        forwarded_host: None,
+    }
 }
 
 fn name_of(decision: &Decision<'_>) -> String {

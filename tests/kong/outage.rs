@@ -3,7 +3,7 @@
 use holdover_drill::process::{Node, free_address};
 use holdover_drill::{SELDOM, until};
 use holdover_plugin::snapshot::{self, Trust};
-use holdover_tests::site::{BOUND, PREFIX, Site, away, event};
+use holdover_tests::site::{BOUND, PREFIX, Site, away, counted, event};
 use serde_json::{Value, json};
 
 use crate::ground::{ControlPlane, DataPlane, captured, follows, row, stands_in};
@@ -71,6 +71,35 @@ async fn a_fleet_that_is_relayed_stays_connected_when_its_control_plane_dies_and
     assert!(node.terminate(BOUND).await.unwrap().success());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stand_in_that_is_killed_in_an_outage_and_comes_back_makes_no_data_plane_reload() {
+    let (site, elsewhere) = (Site::start().await, away("").await);
+    let table = captured("r100")["config_table"].take();
+    let (real, listen) = (free_address().unwrap(), free_address().unwrap());
+    let mut control_plane = ControlPlane::start(site.folder(), real, &table.to_string()).await;
+    let spec = stands_in(site.importer("node", &elsewhere), real, listen);
+    let mut node = Node::spawn(&spec).unwrap();
+    node.wait_ready(BOUND).await.unwrap();
+    let mut data_plane = DataPlane::new(1, listen);
+    relayed(&node, &mut data_plane).await;
+    let running = data_plane.running.clone();
+    let kept = until(BOUND, SELDOM, "the cache", async || Ok((counted(&node, "cache-kept").await > 0).then_some(()))).await;
+    kept.unwrap_or_else(|failure| panic!("{failure:#}; the node said:\n{}", node.log()));
+
+    control_plane.kill();
+    node.kill_9().await.unwrap();
+    let mut again = Node::spawn(&spec).unwrap();
+    again.wait_ready(BOUND).await.unwrap();
+    // The process that came back remembers nobody: the row is the data plane's own return.
+    applied(&again, &mut data_plane, false).await;
+    assert_eq!((data_plane.reloads.len(), &data_plane.running), (1, &running), "it runs what it ran and was made to load nothing");
+
+    control_plane.again().await;
+    relayed(&again, &mut data_plane).await;
+    assert_eq!(data_plane.reloads.len(), 1);
+    assert!(again.terminate(BOUND).await.unwrap().success());
+}
+
 /// What the sealed file holds.
 fn published(site: &Site, key: &str) -> Value {
     let file = site.object(key).unwrap();
@@ -80,11 +109,16 @@ fn published(site: &Site, key: &str) -> Value {
 
 /// Waits until the node relays this data plane, which goes on living meanwhile.
 async fn relayed(node: &Node, data_plane: &mut DataPlane) {
+    applied(node, data_plane, true).await;
+}
+
+/// Waits until this data plane, which goes on living meanwhile, runs what the node, or who is behind it, gave it.
+async fn applied(node: &Node, data_plane: &mut DataPlane, is_relayed: bool) {
     let id = data_plane.id().to_owned();
-    let look = until(BOUND, SELDOM, "the relay", async || {
+    let look = until(BOUND, SELDOM, "that state", async || {
         let status = node.status().await?;
         let rows = status["gateway"]["data_planes"].as_array().cloned().unwrap_or_default();
-        Ok(rows.iter().any(|row| row["id"] == id.as_str() && row["relayed"] == true && row["state"] == "applied").then_some(()))
+        Ok(rows.iter().any(|row| row["id"] == id.as_str() && row["relayed"] == is_relayed && row["state"] == "applied").then_some(()))
     });
     tokio::select! {
         seen = look => seen.unwrap_or_else(|failure| panic!("{failure:#}; the node said:\n{}", node.log())),

@@ -58,6 +58,7 @@ pub fn settings(files: &SettingsFiles, environment: Environment) -> Result<Setti
         identity: &identity,
         recipient: &recipient,
         hybrid: &hybrid::judge,
+        front: &gateways::judge,
     };
     load(&sources(files, environment), &judges)
 }

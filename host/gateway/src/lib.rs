@@ -8,7 +8,7 @@ mod file;
 mod kong;
 mod none;
 
-pub use builtin::{Builtin, NotBound, Options};
+pub use builtin::{Builtin, DefaultCertificate, NotBound, Options, Telling, Trusted};
 pub use file::FileGateway;
 pub use kong::{StandIn, StandInOptions};
 pub use none::NoGateway;

@@ -102,7 +102,7 @@ fn certificates(given: Given<'_>) -> Result<Vec<CertificateDer<'static>>, String
 
 impl Given<'_> {
     /// The PEM, wherever it is.
-    fn pem(&self) -> Result<Vec<u8>, String> {
+    pub fn pem(&self) -> Result<Vec<u8>, String> {
         let value = self.value.trim();
         if value.is_empty() {
             return Err(format!("{} is empty; give it the path of a PEM file", self.setting));

@@ -1,16 +1,8 @@
-//! What is said over the websocket: a data plane's introduction (`basic_info`), and a control plane's `reconfigure`.
-//!
-//! A reconfigure message is kept as the bytes that came; only what the protocol itself needs is read out of it. Whether the
-//! configuration is a good one, the reader of those bytes must find out.
+//! What a data plane says first over the websocket: its introduction (`basic_info`), and which plugins come with which Kong.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use holdover_plugin::config::{JSON_DEPTH_MAX, kong};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
-use crate::HASH_BYTES;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
@@ -26,15 +18,6 @@ pub struct BasicInfo {
     /// Whoever configures a plugin that is not here sends nothing: custom plugins belong here, too.
     pub plugins: Vec<Plugin>,
     pub labels: BTreeMap<String, String>,
-}
-
-/// A whole configuration, as its control plane sent it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reconfigure {
-    /// The whole message, inflated.
-    pub message: Bytes,
-    /// The control plane's name for it: what a data plane pings when it runs this configuration.
-    pub hash: String,
 }
 
 #[derive(Serialize)]
@@ -55,16 +38,6 @@ struct Introduced {
     plugins: serde_json::Value,
     #[serde(default)]
     labels: serde_json::Value,
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type", default)]
-    kind: serde_json::Value,
-    #[serde(default)]
-    config_hash: Option<String>,
-    #[serde(borrow, default)]
-    config_table: Option<&'a RawValue>,
 }
 
 impl BasicInfo {
@@ -112,52 +85,8 @@ impl Plugin {
     }
 }
 
-impl Reconfigure {
-    /// `None` for a message of another type, which a data plane passes over. `Err` says why the message cannot be read.
-    pub fn read(message: Bytes) -> Result<Option<Self>, String> {
-        let envelope: Envelope<'_> =
-            serde_json::from_slice(&message).map_err(|error| format!("it is no JSON that can be read ({error})"))?;
-        if envelope.kind.as_str() != Some("reconfigure") {
-            return Ok(None);
-        }
-        let Some(table) = envelope.config_table.filter(|table| table.get().starts_with('{')) else {
-            return Err("it has no config_table".to_owned());
-        };
-        if depth(table.get().as_bytes()) >= JSON_DEPTH_MAX {
-            return Err(format!("it is nested deeper than {JSON_DEPTH_MAX} levels"));
-        }
-        let hash = match envelope.config_hash {
-            Some(hash) if hash.len() == HASH_BYTES && hash.bytes().all(|byte| byte.is_ascii_graphic()) => hash,
-            Some(hash) => return Err(format!("its config_hash '{}' is not {HASH_BYTES} characters", cut(&hash))),
-            // A data plane computes what it is not told.
-            None => kong::hashes(table.get().as_bytes()).map_err(|invalid| format!("its config_table cannot be read ({invalid})"))?.config,
-        };
-        Ok(Some(Self { message, hash }))
-    }
-}
-
-/// How deep JSON is nested that was read already.
-fn depth(json: &[u8]) -> usize {
-    let (mut now, mut deepest) = (0_usize, 0);
-    let (mut in_text, mut escaped) = (false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => {
-                now += 1;
-                deepest = deepest.max(now);
-            }
-            b'}' | b']' if !in_text => now = now.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
 /// Of somebody else's text only as much as a sentence can bear.
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
@@ -241,38 +170,6 @@ mod tests {
         }
         let odd = BasicInfo::decode(br#"{"type":"basic_info","plugins":[{"name":"a","version":1.5},{"version":"1"},7]}"#).unwrap();
         assert_eq!(odd.plugins, [Plugin::named("a")]);
-    }
-
-    #[test]
-    fn a_reconfigure_keeps_its_bytes_and_another_type_is_passed_over() {
-        let hash = "0c3691e222ced09931240a9d88cfd632";
-        let text = format!(r#"{{ "type":"reconfigure", "config_hash":"{hash}", "config_table":{{"a":"]}}\"["}}, "timestamp":1.0e3 }}"#);
-        let read = Reconfigure::read(Bytes::from(text.clone())).unwrap().unwrap();
-        assert_eq!((read.message, read.hash.as_str()), (Bytes::from(text), hash));
-        assert_eq!(Reconfigure::read(Bytes::from_static(br#"{"type":"other"}"#)), Ok(None));
-    }
-
-    #[test]
-    fn a_hash_that_is_not_told_is_computed() {
-        let text = r#"{"type":"reconfigure","config_table":{"_format_version":"3.0"}}"#;
-        let computed = kong::hashes(br#"{"_format_version":"3.0"}"#).unwrap().config;
-        assert_eq!(Reconfigure::read(Bytes::from(text)).unwrap().unwrap().hash, computed);
-    }
-
-    #[test]
-    fn a_message_that_cannot_be_used_says_why() {
-        let deep = format!(r#"{{"type":"reconfigure","config_table":{{"a":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        for (text, why) in [
-            ("", "no JSON"),
-            (r#"{"type":"reconfigure""#, "no JSON"),
-            (r#"{"type":"reconfigure"}"#, "no config_table"),
-            (r#"{"type":"reconfigure","config_table":[]}"#, "no config_table"),
-            (r#"{"type":"reconfigure","config_table":{},"config_hash":"short"}"#, "'short'"),
-            (deep.as_str(), "nested deeper"),
-        ] {
-            let told = Reconfigure::read(Bytes::from(text.to_owned())).unwrap_err();
-            assert!(told.contains(why), "{told}");
-        }
     }
 
     #[test]

@@ -13,10 +13,8 @@ use std::time::Duration;
 
 use holdover_plugin::model::UnixMs;
 use holdover_plugin::policy::{ExportOutcome, Office, Serving, Standing};
-use holdover_ports::{Clock, Gateway};
+use holdover_ports::{Clock, DataPlaneStatus, Gateway};
 use serde::Serialize;
-
-pub use fleet::DataPlaneReport;
 
 use crate::events::{Entry, Failure, Journal};
 use crate::running::Runs;
@@ -103,7 +101,7 @@ pub struct GatewayReport {
     pub listens_on: Option<String>,
     /// Of a gateway that is a fleet; `None` for the others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data_planes: Option<Vec<DataPlaneReport>>,
+    pub data_planes: Option<Vec<DataPlaneStatus>>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -282,7 +280,7 @@ impl Status {
                 kind: gateway.kind,
                 unenforced_plugins: gateway.unenforced_plugins,
                 listens_on: gateway.listens_on,
-                data_planes: fleet.then(|| gateway.data_planes.into_iter().map(DataPlaneReport::from).collect()),
+                data_planes: fleet.then_some(gateway.data_planes),
             },
             export: sheet.export,
             last_failures: self.journal.failures(),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use holdover_plugin::model::{Digest, UnixMs};
 use holdover_plugin::policy::capabilities::NotUnwrapped;
 use holdover_plugin::snapshot::{PayloadKey, Purpose, Signature, Wrapping};
+use serde::Serialize;
 
 use crate::{Config, Etag, Event, Fetched, Gate, Health, Listing, NotApplied, PutNew, Slot, StorageFailure, Swap, Unanswered, Why};
 
@@ -126,8 +127,8 @@ pub struct GatewayStatus {
     pub data_planes: Vec<DataPlaneStatus>,
 }
 
-/// One member of a fleet that dials its gateway. Its texts are its own words, and bounded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One member of a fleet that dials its gateway, as the status page says it. Its texts are its own words, and bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DataPlaneStatus {
     pub id: String,
     pub hostname: String,

@@ -73,6 +73,9 @@ impl Received {
             query: self.query.as_deref(),
             headers: &self.headers,
             sni: self.sni.as_deref(),
+            // The filter is not told which proxies to believe.
+            forwarded_protocol: None,
+            forwarded_host: None,
         }
     }
 }

@@ -92,10 +92,7 @@ pub fn expression(route: &entity::Route, paths: &[&str]) -> String {
             clauses.push(format!("({})", alternatives.join(" || ")));
         }
     };
-    let snis: Vec<String> = route.snis.iter().map(|sni| wildcard("tls.sni", sni.strip_suffix('.').unwrap_or(sni))).collect();
-    if !snis.is_empty() {
-        clause(vec![format!("net.protocol != {}", quoted("https")), format!("({})", snis.join(" || "))]);
-    }
+    clause(sni_alternatives(&route.snis, "https"));
     clause(route.methods.iter().map(|method| format!("http.method == {}", quoted(method))).collect());
     clause(route.hosts.iter().flatten().map(|host| host_expression(host)).collect());
     clause(paths.iter().map(|path| path_expression(path)).collect());
@@ -108,6 +105,15 @@ pub fn expression(route: &entity::Route, paths: &[&str]) -> String {
         clause(values.iter().map(condition).collect());
     }
     clauses.join(" && ")
+}
+
+/// `over` is what brings a server name: whoever comes by something else is let through.
+pub fn sni_alternatives(snis: &[String], over: &str) -> Vec<String> {
+    if snis.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = snis.iter().map(|sni| wildcard("tls.sni", sni.strip_suffix('.').unwrap_or(sni))).collect();
+    vec![format!("net.protocol != {}", quoted(over)), format!("({})", names.join(" || "))]
 }
 
 fn host_expression(host: &str) -> String {

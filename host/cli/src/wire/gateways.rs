@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use holdover_gateway::{Builtin, FileGateway, NoGateway, Options, StandIn};
+use holdover_gateway::{Builtin, DefaultCertificate, FileGateway, NoGateway, Options, StandIn, Telling, Trusted};
 use holdover_hybrid::Target;
-use holdover_node::settings::{Gateway as GatewaySettings, Settings};
+use holdover_node::settings::{Front, Gateway as GatewaySettings, Secret, Settings};
 use holdover_ports::{Clock, Gateway};
 
 use super::hybrid;
@@ -21,8 +21,9 @@ pub struct Gateways {
 /// `upstream` is the control plane behind a stand-in, where that is Kong's.
 pub async fn gateways(settings: &Settings, upstream: Option<Target>, clock: &Arc<dyn Clock>) -> Result<Gateways, Failure> {
     match &settings.gateway {
-        GatewaySettings::Builtin { listen, tls_listen, unenforced } => {
-            let options = Options { unenforced: unenforced.clone(), tls_listen: tls_listen.clone(), ..Options::default() };
+        GatewaySettings::Builtin { listen, tls_listen, unenforced, front } => {
+            let fronting = fronting(front).map_err(Failure::settings)?;
+            let options = Options { unenforced: unenforced.clone(), tls_listen: tls_listen.clone(), ..fronting };
             let bound = Builtin::bind(listen, options).await;
             let builtin = Arc::new(bound.map_err(|not_bound| Failure::not_opened(not_bound.to_string()))?);
             Ok(Gateways { gateway: builtin.clone(), builtin: Some(builtin), stand_in: None })
@@ -35,6 +36,22 @@ pub async fn gateways(settings: &Settings, upstream: Option<Target>, clock: &Arc
         GatewaySettings::File { path, reload_command } => Ok(plain(Arc::new(FileGateway::new(path, reload_command.clone())))),
         GatewaySettings::None => Ok(plain(Arc::new(NoGateway))),
     }
+}
+
+/// What the settings ask before anything listens. `Err` begins with the setting at fault.
+pub fn judge(front: &Front) -> Result<(), String> {
+    fronting(front).map(drop)
+}
+
+fn fronting(front: &Front) -> Result<Options, String> {
+    let Front { certs, cert_keys, trusted_ips, real_ip_header, real_ip_recursive, headers } = front;
+    let keys: Vec<&str> = cert_keys.iter().map(Secret::expose).collect();
+    Ok(Options {
+        default_certificate: DefaultCertificate::read(certs, &keys)?,
+        trusted: Trusted::read(trusted_ips, real_ip_header, *real_ip_recursive)?,
+        telling: Telling::read(headers)?,
+        ..Options::default()
+    })
 }
 
 fn plain(gateway: Arc<dyn Gateway>) -> Gateways {

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use holdover_hybrid::Given;
 use holdover_plugin::routing::{KeyPair, ServerCertificate, ServerCertificates};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -25,6 +26,10 @@ pub(super) struct Certificates {
 /// One server's, with one type of key or two.
 #[derive(Debug)]
 pub(super) struct Certificate(Vec<Arc<CertifiedKey>>);
+
+/// What is shown where the configuration has no certificate for a name, and to clients that send none: Kong's `ssl_cert` and `ssl_cert_key`.
+#[derive(Clone, Debug)]
+pub struct DefaultCertificate(pub(super) Arc<Certificate>);
 
 /// Why a certificate cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +64,41 @@ impl Certificates {
     }
 }
 
-impl Certificate {
-    pub(super) fn of(pair: &KeyPair) -> Result<Self, NotUsable> {
-        Ok(Self(vec![Arc::new(certified(pair)?)]))
+impl DefaultCertificate {
+    /// One certificate for each type of key, with its keys in the same order; each a path, PEM or base64 of PEM. `None`: there is none. `Err` is a
+    /// sentence that begins with the setting at fault.
+    pub fn read(certificates: &[String], keys: &[&str]) -> Result<Option<Self>, String> {
+        let (setting, key_setting) = ("ssl_cert", "ssl_cert_key");
+        if certificates.len() != keys.len() {
+            return Err(format!(
+                "{key_setting} names {} for {} of {setting}; give each certificate its key",
+                keys.len(),
+                certificates.len()
+            ));
+        }
+        let mut usable = Vec::with_capacity(keys.len());
+        for (certificate, key) in certificates.iter().zip(keys) {
+            let pair = KeyPair {
+                chain_pem: text(Given { setting, value: certificate })?,
+                key_pem: text(Given { setting: key_setting, value: key })?,
+            };
+            let key = certified(&pair).map_err(|why| match why {
+                NotUsable::InVault | NotUsable::NoCertificate => format!("{setting}: {why}; give it a certificate"),
+                NotUsable::NoKey | NotUsable::KeyNotUnderstood | NotUsable::KeyOfAnother => {
+                    format!("{key_setting}: {why}; give it the key that stands for the certificate at the same place of {setting}")
+                }
+            })?;
+            usable.push(Arc::new(key));
+        }
+        Ok((!usable.is_empty()).then(|| Self(Arc::new(Certificate(usable)))))
     }
+}
 
+fn text(given: Given<'_>) -> Result<String, String> {
+    String::from_utf8(given.pem()?).map_err(|_| format!("{} is no text; give it PEM", given.setting))
+}
+
+impl Certificate {
     /// With whichever of its two keys can be used.
     fn of_entity(entity: ServerCertificate) -> Option<Arc<Self>> {
         let mut usable = Vec::new();

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use holdover_plugin::routing::{Headers, Proxy};
-use http::Version;
+use holdover_plugin::routing::{Headers, Protocol, Proxy};
 use http::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
+use http::{Response, Version};
 use tokio::time::Instant;
 
 use super::listen::Connection;
+use super::telling::Telling;
+use super::trusted::Asker;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -22,19 +24,29 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(super) const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-kong-upstream-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
 const PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency");
 const UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-kong-upstream-latency");
 const RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");
 
 /// Who we are, where servers and proxies name themselves.
-pub(super) const NAME: HeaderValue = HeaderValue::from_static("holdover");
+const NAME: HeaderValue = HeaderValue::from_static("holdover");
 
 /// When a request came, and what it is called.
 pub(super) struct Arrival {
     pub at: Instant,
     pub id: String,
+}
+
+/// That an upstream was asked.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    /// The last time.
+    pub at: Instant,
+    /// The version of HTTP that it was spoken to in.
+    pub spoken: Version,
 }
 
 /// The request's headers as the router asks for them.
@@ -71,18 +83,32 @@ pub(super) fn toward_upstream(headers: &mut HeaderMap, upgrade: Option<&HeaderVa
     }
 }
 
-/// Tells the upstream who asked, and for what. No proxy in front of us is trusted, so only the list of addresses is continued.
-/// The host is without a port: the port told is the one that was reached.
-pub(super) fn forwarded(headers: &mut HeaderMap, connection: &Connection, host: &str, path: &str, proxy: &Proxy<'_>) {
-    let peer = connection.peer.ip().to_canonical().to_string();
-    let addresses = continued(headers, &FORWARDED_FOR, &peer);
+/// Tells the upstream who asked, and for what. A proxy that is not trusted is heard only in the list of addresses, which is continued; of a
+/// trusted one everything stays that it said. The host is without a port: the port told is the one that was reached.
+pub(super) fn forwarded(headers: &mut HeaderMap, asker: &Asker, connection: &Connection, host: &str, path: &str, proxy: &Proxy<'_>) {
+    let addresses = match said(headers, &FORWARDED_FOR) {
+        Some(earlier) => format!("{earlier}, {}", asker.peer),
+        None => asker.client.to_string(),
+    };
     set(headers, FORWARDED_FOR, Some(&addresses));
-    set(headers, REAL_IP, Some(&peer));
-    set(headers, FORWARDED_PROTO, Some(connection.protocol().as_str()));
-    set(headers, FORWARDED_HOST, Some(&host.to_ascii_lowercase()));
-    set(headers, FORWARDED_PORT, Some(&connection.local.port().to_string()));
-    set(headers, FORWARDED_PATH, Some(path));
-    set(headers, FORWARDED_PREFIX, proxy.stripped_prefix.as_deref());
+    set(headers, REAL_IP, Some(&asker.client.to_string()));
+    let (host, port) = (host.to_ascii_lowercase(), connection.local.port().to_string());
+    for (name, ours) in [
+        (FORWARDED_PROTO, Some(connection.protocol().as_str())),
+        (FORWARDED_HOST, Some(host.as_str())),
+        (FORWARDED_PORT, Some(port.as_str())),
+        (FORWARDED_PATH, Some(path)),
+        (FORWARDED_PREFIX, proxy.stripped_prefix.as_deref()),
+    ] {
+        let theirs = said(headers, &name).filter(|_| asker.is_trusted);
+        set(headers, name, theirs.as_deref().or(ours));
+    }
+}
+
+/// What a proxy in front says that it was asked over, and for which host.
+pub(super) fn asked_for(headers: &HeaderMap) -> (Option<Protocol>, Option<String>) {
+    let protocol = said(headers, &FORWARDED_PROTO).map(|name| if name == "https" { Protocol::Https } else { Protocol::Http });
+    (protocol, said(headers, &FORWARDED_HOST))
 }
 
 /// Names us as one the request came through, and what it is called.
@@ -92,34 +118,49 @@ pub(super) fn introduce(headers: &mut HeaderMap, version: Version, arrival: &Arr
 }
 
 /// Names us in the list of those in between, with the version of HTTP in which we received it.
-pub(super) fn via(headers: &mut HeaderMap, version: Version) {
+fn via(headers: &mut HeaderMap, version: Version) {
     let us = match version {
         Version::HTTP_10 => "1.0 holdover",
         Version::HTTP_2 => "2 holdover",
         _ => "1.1 holdover",
     };
-    let continued = continued(headers, &VIA, us);
+    let continued = said(headers, &VIA).map_or_else(|| us.to_owned(), |earlier| format!("{earlier}, {us}"));
     set(headers, VIA, Some(&continued));
 }
 
-/// What earlier ones said in this header, all in one line, and then `ours`.
-fn continued(headers: &HeaderMap, name: &HeaderName, ours: &str) -> String {
-    let earlier = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    earlier.chain(std::iter::once(ours)).collect::<Vec<_>>().join(", ")
+/// What stands in this header, all in one line; `None` if that is nothing.
+fn said(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    let line = lines.join(", ");
+    (!line.is_empty()).then_some(line)
 }
 
-/// What Kong tells the client of a request: its id and where its time went. `asked` is when an upstream was last asked, if one was.
-pub(super) fn told(headers: &mut HeaderMap, arrival: &Arrival, asked: Option<Instant>) {
-    let milliseconds = |time: Duration| Some(time.as_millis().to_string());
-    let since = |earlier: Instant| milliseconds(earlier.elapsed());
-    match asked {
-        Some(asked) => {
-            set(headers, UPSTREAM_LATENCY, since(asked).as_deref());
-            set(headers, PROXY_LATENCY, milliseconds(asked.duration_since(arrival.at)).as_deref());
+/// What the client is told of a request, as far as it is to be told anything: who answers, what the request is called and where its time went.
+/// `asked` is when an upstream was last asked, if one was.
+pub(super) fn told<B>(response: &mut Response<B>, telling: Telling, arrival: &Arrival, asked: Option<Asked>) {
+    let milliseconds = |time: Duration| time.as_millis().to_string();
+    let status = response.status().as_u16().to_string();
+    let headers = response.headers_mut();
+    let mut tell = |is_told: bool, name, value: &str| {
+        if is_told {
+            set(headers, name, Some(value));
         }
-        None => set(headers, RESPONSE_LATENCY, since(arrival.at).as_deref()),
+    };
+    tell(telling.request_id, REQUEST_ID, &arrival.id);
+    match asked {
+        Some(Asked { at, spoken }) => {
+            tell(telling.upstream_latency, UPSTREAM_LATENCY, &milliseconds(at.elapsed()));
+            tell(telling.proxy_latency, PROXY_LATENCY, &milliseconds(at.duration_since(arrival.at)));
+            tell(telling.upstream_status, UPSTREAM_STATUS, &status);
+            if telling.via {
+                via(headers, spoken);
+            }
+        }
+        None => tell(telling.response_latency, RESPONSE_LATENCY, &milliseconds(arrival.at.elapsed())),
     }
-    set(headers, REQUEST_ID, Some(&arrival.id));
+    if telling.server {
+        headers.entry(SERVER).or_insert(NAME);
+    }
 }
 
 /// Makes the upstream's headers those of the answer.
@@ -131,7 +172,6 @@ pub(super) fn toward_client(headers: &mut HeaderMap, upgraded: bool) {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, protocol);
     }
-    headers.entry(SERVER).or_insert(NAME);
 }
 
 pub(super) fn set_host(headers: &mut HeaderMap, host: &str) {

@@ -35,19 +35,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Why the gateway does not listen.
 #[derive(Debug)]
 pub enum NotBound {
-    InUse {
-        address: SocketAddr,
-    },
-    NotAllowed {
-        address: SocketAddr,
-    },
-    Other {
-        address: SocketAddr,
-        error: io::Error,
-    },
+    InUse { address: SocketAddr },
+    NotAllowed { address: SocketAddr },
+    Other { address: SocketAddr, error: io::Error },
     NoAddress,
-    /// The default certificate, and what is wrong with it.
-    BadCertificate(String),
     NoTls(String),
 }
 
@@ -230,7 +221,6 @@ impl fmt::Display for NotBound {
                 write!(f, "proxy_listen = {address} cannot be bound ({error}): give an address of this machine")
             }
             Self::NoAddress => f.write_str("proxy_listen is empty: give at least one address and port, for example 0.0.0.0:8000"),
-            Self::BadCertificate(why) => write!(f, "ssl_cert and ssl_cert_key cannot be used: {why}"),
             Self::NoTls(error) => write!(f, "the gateway cannot prepare TLS: {error}"),
         }
     }

@@ -5,8 +5,8 @@
 //! listen ─► (TLS) ─► serve ─► table.decide ─► proxy | respond
 //! ```
 //!
-//! A request reads one atomic pointer and takes no lock, and so does a handshake. Until the first configuration every request is answered 503: an empty
-//! table would answer 404, which is a lie (boot-10).
+//! A request reads one atomic pointer and takes no lock, and so does a handshake. Until the first configuration every request is
+//! answered 503: an empty table would answer 404, which is a lie (boot-10).
 
 mod certificates;
 mod headers;
@@ -14,7 +14,9 @@ mod ids;
 mod listen;
 mod proxy;
 mod respond;
+mod telling;
 mod tls;
+mod trusted;
 mod upgrade;
 mod upstream;
 
@@ -25,13 +27,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use holdover_plugin::routing::{KeyPair, ServerCertificates, Table, Unenforced, Unroutable};
+use holdover_plugin::routing::{ServerCertificates, Table, Unenforced, Unroutable};
 use holdover_ports::{Config, Gateway, GatewayStatus, NotApplied};
 use tokio::sync::Mutex;
 
+pub use certificates::DefaultCertificate;
 pub use listen::NotBound;
+pub use telling::Telling;
+pub use trusted::Trusted;
 
-use certificates::{Certificate, Certificates};
+use certificates::Certificates;
 use ids::Ids;
 use listen::{Listeners, Places};
 use tls::Handshakes;
@@ -43,9 +48,12 @@ pub struct Options {
     pub unenforced: Unenforced,
     /// Where TLS is spoken, with the certificates of the configuration.
     pub tls_listen: Vec<SocketAddr>,
-    /// What is shown where the configuration has no certificate for a name, and to clients that send none. Without it their
-    /// handshakes fail.
-    pub default_certificate: Option<KeyPair>,
+    /// Without it handshakes fail where the configuration has no certificate for a name, and of clients that send none.
+    pub default_certificate: Option<DefaultCertificate>,
+    /// Proxies in front that are believed.
+    pub trusted: Trusted,
+    /// What clients are told of us.
+    pub telling: Telling,
 }
 
 pub struct Builtin {
@@ -65,6 +73,8 @@ struct Served {
     /// Counts the requests that were balanced.
     balanced: AtomicU64,
     ids: Ids,
+    trusted: Trusted,
+    telling: Telling,
 }
 
 /// What is served by.
@@ -78,12 +88,12 @@ impl Builtin {
     pub async fn bind(listen: &[SocketAddr], options: Options) -> Result<Self, NotBound> {
         let clients = Clients::new().map_err(NotBound::NoTls)?;
         let ids = Ids::new().map_err(NotBound::NoTls)?;
-        let default = options.default_certificate.map(|pair| Certificate::of(&pair)).transpose();
-        let handshakes = Handshakes::new(default.map_err(|why| NotBound::BadCertificate(why.to_string()))?).map_err(NotBound::NoTls)?;
-        let served = Arc::new(Served { configuration: ArcSwapOption::empty(), clients, balanced: AtomicU64::new(0), ids });
-        let speaks_tls = !options.tls_listen.is_empty();
-        let listeners = Listeners::bind(Places { plain: listen, tls: &options.tls_listen }, handshakes, &served).await?;
-        Ok(Self { served, listeners, unenforced: options.unenforced, speaks_tls, applying: Mutex::new(()) })
+        let Options { unenforced, tls_listen, default_certificate, trusted, telling } = options;
+        let handshakes = Handshakes::new(default_certificate).map_err(NotBound::NoTls)?;
+        let served =
+            Arc::new(Served { configuration: ArcSwapOption::empty(), clients, balanced: AtomicU64::new(0), ids, trusted, telling });
+        let listeners = Listeners::bind(Places { plain: listen, tls: &tls_listen }, handshakes, &served).await?;
+        Ok(Self { served, listeners, unenforced, speaks_tls: !tls_listen.is_empty(), applying: Mutex::new(()) })
     }
 
     /// Where it listens for plain HTTP, in the order of `listen`; port 0 is resolved.

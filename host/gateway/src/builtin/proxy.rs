@@ -12,23 +12,24 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::headers::{self, Arrival, Received};
+use super::headers::{self, Arrival, Asked, Received};
 use super::ids::CorrelationId;
 use super::listen::Connection;
+use super::trusted::Asker;
 use super::upstream::{Body, Failure, Lent, Paced};
 use super::{Served, respond, upgrade};
 
 pub(super) async fn serve(served: &Served, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
     let arrival = Arrival { at: Instant::now(), id: served.ids.of_request() };
     let Answered { mut response, asked } = answer(served, connection, request, &arrival).await;
-    headers::told(response.headers_mut(), &arrival, asked);
+    headers::told(&mut response, served.telling, &arrival, asked);
     response
 }
 
-/// An answer, and when the upstream that it came from, or did not come from, was asked.
+/// An answer, and how the upstream that it came from, or did not come from, was asked.
 struct Answered {
     response: Response<Body>,
-    asked: Option<Instant>,
+    asked: Option<Asked>,
 }
 
 impl Answered {
@@ -46,13 +47,14 @@ async fn answer(served: &Served, connection: &Connection, request: Request<Incom
     let Some(named) = Named::of(&request) else {
         return Answered::by_us(respond::bad_request("the request names more than one host"));
     };
+    let asker = served.trusted.asker(connection.peer.ip(), request.headers());
     let http2 = request.version() == Version::HTTP_2;
     let id_of = |correlation| served.ids.of_correlation(correlation, request.headers(), connection, requests);
-    Answered::by_us(match decide(&configuration.table, connection, &request, &named) {
+    Answered::by_us(match decide(&configuration.table, connection, &request, &named, &asker) {
         Decision::Proxy(proxy) if proxy.route.takes_grpc() && !http2 => respond::http2_required(),
         Decision::Proxy(proxy) => {
             let id = proxy.correlation.map(id_of);
-            return forward(served, connection, request, &named, Going { proxy: &proxy, arrival, id }).await;
+            return forward(served, connection, request, &named, Going { proxy: &proxy, asker, arrival, id }).await;
         }
         Decision::Respond(answer) => {
             let mut response = respond::answer(&answer);
@@ -73,7 +75,8 @@ async fn answer(served: &Served, connection: &Connection, request: Request<Incom
     })
 }
 
-fn decide<'t>(table: &'t Table, connection: &Connection, request: &Request<Incoming>, named: &Named) -> Decision<'t> {
+fn decide<'t>(table: &'t Table, connection: &Connection, request: &Request<Incoming>, named: &Named, asker: &Asker) -> Decision<'t> {
+    let (forwarded_protocol, forwarded_host) = if asker.is_trusted { headers::asked_for(request.headers()) } else { (None, None) };
     table.decide(&routing::Request {
         protocol: connection.protocol(),
         host: &named.host,
@@ -83,6 +86,8 @@ fn decide<'t>(table: &'t Table, connection: &Connection, request: &Request<Incom
         query: request.uri().query(),
         headers: &Received(request.headers()),
         sni: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
+        forwarded_protocol,
+        forwarded_host: forwarded_host.as_deref(),
     })
 }
 
@@ -116,6 +121,7 @@ impl Named {
 /// What goes on with a request that is proxied.
 struct Going<'a> {
     proxy: &'a Proxy<'a>,
+    asker: Asker,
     arrival: &'a Arrival,
     id: Option<CorrelationId<'a>>,
 }
@@ -125,12 +131,12 @@ async fn forward(
     connection: &Connection,
     mut request: Request<Incoming>,
     named: &Named,
-    Going { proxy, arrival, id }: Going<'_>,
+    Going { proxy, asker, arrival, id }: Going<'_>,
 ) -> Answered {
     let wanted = upgrade::wanted(&mut request);
     let (mut parts, body) = request.into_parts();
     headers::toward_upstream(&mut parts.headers, wanted.as_ref().map(|wanted| &wanted.protocol));
-    headers::forwarded(&mut parts.headers, connection, &named.host, parts.uri.path(), proxy);
+    headers::forwarded(&mut parts.headers, &asker, connection, &named.host, parts.uri.path(), proxy);
     headers::introduce(&mut parts.headers, parts.version, arrival);
     if let Some(id) = &id {
         id.toward_upstream(&mut parts.headers);
@@ -139,20 +145,17 @@ async fn forward(
         return Answered::by_us(respond::bad_request("the path cannot be sent on"));
     };
     let outgoing = Outgoing { method: parts.method, path, headers: parts.headers, body: Lent::new(body) };
-    let mut asked = None;
-    let sent = send(served, outgoing, named, proxy, &mut asked).await;
+    let mut asked_at = None;
+    let sent = send(served, outgoing, named, proxy, &mut asked_at).await;
     let mut response = match sent {
         Ok(response) => received(response, wanted, proxy),
         Err(response) => *response,
     };
-    if asked.is_some() {
-        let spoken = if proxy.service.scheme.is_grpc() { Version::HTTP_2 } else { Version::HTTP_11 };
-        headers::via(response.headers_mut(), spoken);
-    }
     if let Some(id) = &id {
         id.toward_client(response.headers_mut());
     }
-    Answered { response, asked }
+    let spoken = if proxy.service.scheme.is_grpc() { Version::HTTP_2 } else { Version::HTTP_11 };
+    Answered { response, asked: asked_at.map(|at| Asked { at, spoken }) }
 }
 
 /// The upstream's answer as the client gets it.

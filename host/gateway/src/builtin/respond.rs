@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use holdover_plugin::routing::Answer;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, SERVER, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
 
-use super::headers::NAME;
 use super::upstream::Body;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -123,6 +122,5 @@ fn with_body(status: StatusCode, body: Bytes) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response.headers_mut().insert(CONTENT_LENGTH, length);
-    response.headers_mut().insert(SERVER, NAME);
     response
 }

@@ -20,7 +20,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Served;
-use super::certificates::{Certificate, Found};
+use super::certificates::{Certificate, DefaultCertificate, Found};
 
 /// For a client's whole handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(super) struct Tls {
 }
 
 impl Handshakes {
-    pub(super) fn new(default: Option<Certificate>) -> Result<Self, String> {
+    pub(super) fn new(default: Option<DefaultCertificate>) -> Result<Self, String> {
         let provider = Arc::new(crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -50,7 +50,7 @@ impl Handshakes {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config, default: default.map(Arc::new) })
+        Ok(Self { config, default: default.map(|DefaultCertificate(certificate)| certificate) })
     }
 
     pub(super) async fn shake(&self, stream: TcpStream, served: &Served) -> io::Result<(TlsStream<TcpStream>, Tls)> {

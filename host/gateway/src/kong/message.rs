@@ -3,50 +3,25 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use holdover_hybrid::{Offer, Reconfigure, gzip};
+use holdover_hybrid::{NotRead, Offer, Reconfigure, gzip};
 use holdover_plugin::config::kong;
 use holdover_plugin::model::UnixMs;
-use serde::Deserialize;
-
-/// Of a configuration, only which plugins it configures.
-#[derive(Deserialize)]
-struct Message {
-    config_table: Table,
-}
-
-#[derive(Deserialize)]
-struct Table {
-    #[serde(default)]
-    plugins: Option<Vec<Named>>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
 
 /// `Err` says why a data plane could not be sent this. Takes as long as packing takes.
 pub(super) fn offer(config: Bytes, now: UnixMs) -> Result<Offer, String> {
-    let reconfigure = match serde_json::from_slice::<Typed>(&config) {
-        Ok(typed) if typed.kind.as_deref() == Some("reconfigure") => read(config)?,
-        Ok(_) | Err(_) => read(made(&config, now)?)?,
+    let reconfigure = match Reconfigure::read(config.clone()) {
+        Ok(Some(reconfigure)) => reconfigure,
+        Ok(None) | Err(NotRead::NoJson(_)) => of_document(&config, now)?,
+        Err(NotRead::Unusable(why)) => return Err(why),
     };
-    let Message { config_table } = serde_json::from_slice(&reconfigure.message).map_err(|error| no_list(&error))?;
-    let mut plugins: Vec<String> = config_table.plugins.unwrap_or_default().into_iter().map(|plugin| plugin.name).collect();
-    plugins.sort_unstable();
-    plugins.dedup();
+    let plugins = reconfigure.plugins()?;
     let payload = gzip::deflate(&reconfigure.message).map_err(|error| format!("it cannot be packed ({error})"))?;
     Ok(Offer { hash: reconfigure.hash, payload, plugins: plugins.into() })
 }
 
-#[derive(Deserialize)]
-struct Typed {
-    #[serde(rename = "type", default)]
-    kind: Option<String>,
-}
-
-fn read(message: Bytes) -> Result<Reconfigure, String> {
-    Reconfigure::read(message)?.ok_or_else(|| "it is a message of Kong's that is no configuration".to_owned())
+fn of_document(document: &[u8], now: UnixMs) -> Result<Reconfigure, String> {
+    let read = Reconfigure::read(made(document, now)?).map_err(|why| why.to_string())?;
+    read.ok_or_else(|| "it is a message of Kong's that is no configuration".to_owned())
 }
 
 /// The message that a control plane would send with this document, flat and with the hashes that Kong computes.
@@ -59,11 +34,6 @@ fn made(document: &[u8], now: UnixMs) -> Result<Bytes, String> {
     Ok(Bytes::from(format!(
         r#"{{"type":"reconfigure","timestamp":{seconds},"config_hash":"{config}","hashes":{{"config":"{config}","routes":"{routes}","services":"{services}","plugins":"{plugins}","upstreams":"{upstreams}","targets":"{targets}"}},"config_table":{table}}}"#
     )))
-}
-
-/// What stands in the configuration is not repeated.
-fn no_list(error: &serde_json::Error) -> String {
-    format!("its plugins are no list of named entities (line {}, column {})", error.line(), error.column())
 }
 
 #[cfg(test)]

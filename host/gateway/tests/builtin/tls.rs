@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
 use bytes::Bytes;
-use holdover_gateway::{Builtin, NotBound, Options};
+use holdover_gateway::{Builtin, DefaultCertificate, Options};
 use holdover_plugin::routing::KeyPair;
 use holdover_ports::{Config, Gateway};
 use http_body_util::{BodyExt, Full};
@@ -42,7 +43,7 @@ async fn each_server_name_is_shown_its_certificate_and_an_unknown_one_is_refused
 #[tokio::test]
 async fn the_default_certificate_is_for_names_that_have_none_and_for_clients_that_send_none() {
     let (default, own, every_other) = (made("default"), made("own"), made("every-other"));
-    let gateway = gateway_with(Some(default.pair.clone())).await;
+    let gateway = gateway_with(by_default(&[&default])).await;
     assert_eq!(shown(&gateway, "a.test").await.as_ref(), Ok(&default.der));
     gateway.apply(&certified(&[(&own, &["a.test"]), (&every_other, &["*"])], json!({}))).await.unwrap();
     for (name, of) in [("a.test", &own), ("b.test", &every_other), ("127.0.0.1", &default)] {
@@ -66,6 +67,16 @@ async fn a_client_that_cannot_use_the_first_key_gets_the_other() {
 }
 
 #[tokio::test]
+async fn the_default_may_have_a_certificate_for_each_type_of_key() {
+    let (first, other) = (made("first"), made_with("other", &PKCS_ED25519));
+    let gateway = gateway_with(by_default(&[&first, &other])).await;
+    for (scheme, of) in [(SignatureScheme::ECDSA_NISTP256_SHA256, &first), (SignatureScheme::ED25519, &other)] {
+        let stream = connect(&gateway, "a.test", client_config(vec![scheme], &[])).await.unwrap();
+        assert_eq!(leaf(&stream), of.der, "{scheme:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_leaves_its_names_without_one() {
     let (own, other) = (made("own"), made("other"));
     let cases = [
@@ -76,7 +87,7 @@ async fn a_certificate_that_cannot_be_used_leaves_its_names_without_one() {
         (own.pair.chain_pem.clone(), "no PEM".to_owned()),
     ];
     for (cert, key) in cases {
-        let gateway = gateway_with(Some(other.pair.clone())).await;
+        let gateway = gateway_with(by_default(&[&other])).await;
         let certificates = json!([{ "id": ID, "cert": cert, "key": key }, entity(OTHER_ID, &own)]);
         let snis = json!([sni("a.test", ID), sni("b.test", OTHER_ID)]);
         gateway.apply(&config(&json!({ "certificates": certificates, "snis": snis }))).await.unwrap();
@@ -107,19 +118,56 @@ async fn requests_over_tls_are_https_with_their_server_name_and_may_be_http2() {
     assert!(gateway.status().listens_on.unwrap().ends_with(&format!(":{port} ssl")));
 }
 
-#[tokio::test]
-async fn a_default_certificate_that_cannot_be_used_is_said_at_the_start() {
-    let pair = KeyPair { chain_pem: made("own").pair.chain_pem, key_pem: "secret".into() };
-    let options = Options { tls_listen: vec![LOOPBACK], default_certificate: Some(pair), ..Options::default() };
-    let Err(not_bound) = Builtin::bind(&[], options).await else { panic!("bound") };
-    assert!(matches!(not_bound, NotBound::BadCertificate(_)));
-    let sentence = not_bound.to_string();
-    assert!(sentence.starts_with("ssl_cert and ssl_cert_key") && !sentence.contains("secret"), "{sentence}");
+#[test]
+fn a_default_certificate_is_read_from_files_from_pem_and_from_base64() {
+    let own = made("own");
+    let KeyPair { chain_pem, key_pem } = &own.pair;
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (cert, key) = (path("tls.crt", chain_pem), path("tls.key", key_pem));
+    for (cert, key) in [(chain_pem, key_pem), (&cert, &key), (&cert, key_pem), (&base64(chain_pem), &base64(key_pem))] {
+        assert!(DefaultCertificate::read(std::slice::from_ref(cert), &[key]).unwrap().is_some());
+    }
+    assert!(DefaultCertificate::read(&[], &[]).unwrap().is_none());
+}
+
+#[test]
+fn a_default_certificate_that_cannot_be_used_is_said_with_its_setting_and_without_its_key() {
+    let (own, other) = (made("own"), made("other"));
+    let (cert, key) = (own.pair.chain_pem.as_str(), own.pair.key_pem.as_str());
+    let cases: [(&[&str], &[&str], &str); 6] = [
+        (&["/no/such.crt"], &[key], "ssl_cert = /no/such.crt: there is no such file"),
+        (&[key], &[key], "ssl_cert: its text is no certificate"),
+        (&[cert], &[cert], "ssl_cert_key: the text of its key is no private key"),
+        (&[cert], &[&other.pair.key_pem], "ssl_cert_key: its key belongs to another certificate"),
+        (&[cert, &other.pair.chain_pem], &[key, key], "ssl_cert_key: its key belongs to another certificate"),
+        (&[cert, &other.pair.chain_pem], &[key], "ssl_cert_key names 1 for 2 of ssl_cert"),
+    ];
+    for (certificates, keys, wanted) in cases {
+        let certificates: Vec<String> = certificates.iter().map(|text| (*text).to_owned()).collect();
+        let sentence = DefaultCertificate::read(&certificates, keys).unwrap_err();
+        assert!(sentence.starts_with(wanted), "{sentence}");
+        assert!(!sentence.contains("PRIVATE KEY-----"), "{sentence}");
+    }
 }
 
 const UNRECOGNIZED: Error = Error::AlertReceived(AlertDescription::UnrecognisedName);
 
-async fn gateway_with(default_certificate: Option<KeyPair>) -> Builtin {
+fn by_default(made: &[&Made]) -> Option<DefaultCertificate> {
+    let certificates: Vec<String> = made.iter().map(|made| made.pair.chain_pem.clone()).collect();
+    let keys: Vec<&str> = made.iter().map(|made| made.pair.key_pem.as_str()).collect();
+    DefaultCertificate::read(&certificates, &keys).unwrap()
+}
+
+fn base64(text: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+async fn gateway_with(default_certificate: Option<DefaultCertificate>) -> Builtin {
     let options = Options { tls_listen: vec![LOOPBACK], default_certificate, ..Options::default() };
     Builtin::bind(&[LOOPBACK], options).await.unwrap()
 }

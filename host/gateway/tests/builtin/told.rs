@@ -1,7 +1,7 @@
 //! What the upstream and the client are told in headers, and how a request is turned away that its route does not take.
 
 use bytes::Bytes;
-use holdover_gateway::Builtin;
+use holdover_gateway::{Builtin, Options, Telling, Trusted};
 use holdover_ports::Gateway;
 use http::Method;
 use http_body_util::Full;
@@ -80,6 +80,98 @@ async fn an_answer_says_what_it_is_called_and_where_its_time_went() {
 }
 
 #[tokio::test]
+async fn what_clients_are_told_is_what_the_setting_names() {
+    let upstream = upstream("u").await;
+    const NAMES: [&str; 7] = [
+        "server",
+        "via",
+        "x-kong-proxy-latency",
+        "x-kong-upstream-latency",
+        "x-kong-response-latency",
+        "x-kong-upstream-status",
+        "x-kong-request-id",
+    ];
+    let cases: [(&str, &[&str], &[&str]); 5] = [
+        ("off", &[], &[]),
+        ("Server", &["server"], &["server"]),
+        ("via", &["via"], &[]),
+        ("latency_tokens", &["x-kong-proxy-latency", "x-kong-upstream-latency"], &["x-kong-response-latency"]),
+        ("X-Kong-Upstream-Status,X-Kong-Request-Id", &["x-kong-upstream-status", "x-kong-request-id"], &["x-kong-request-id"]),
+    ];
+    for (setting, proxied, ours) in cases {
+        let names: Vec<String> = setting.split(',').map(str::to_owned).collect();
+        let gateway = gateway_of(Options { telling: Telling::read(&names).unwrap(), ..Options::default() }).await;
+        gateway.apply(&to(upstream.address)).await.unwrap();
+        for (path, wanted) in [("/a", proxied), ("/other", ours)] {
+            let answer = get(&gateway, path).await;
+            let told: Vec<&str> = NAMES.into_iter().filter(|name| answer.headers.contains_key(*name)).collect();
+            assert_eq!(told, wanted, "{setting} {path}");
+        }
+        let status = get(&gateway, "/a").await.headers.get("x-kong-upstream-status").cloned();
+        assert!(status.is_none_or(|status| status == "200"), "{setting}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_trusted_proxy_everything_stays_that_it_said() {
+    let upstream = upstream("u").await;
+    let said = [
+        ("x-real-ip", "1.1.1.1"),
+        ("x-forwarded-for", "2.2.2.2"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "Shop.example"),
+        ("x-forwarded-port", "443"),
+        ("x-forwarded-path", "/before/a"),
+        ("x-forwarded-prefix", "/before"),
+    ];
+    let names = said.map(|(name, _)| name);
+    let trusted = |network: &str| Trusted::read(&[network.to_owned()], "X-Real-IP", false).unwrap();
+    let cases = [
+        ("127.0.0.0/8", ["1.1.1.1", "2.2.2.2, 127.0.0.1", "https", "Shop.example", "443", "/before/a", "/before"]),
+        ("10.0.0.0/8", ["127.0.0.1", "2.2.2.2, 127.0.0.1", "http", "127.0.0.1", "", "/a/x", "/a"]),
+    ];
+    for (network, wanted) in cases {
+        let gateway = gateway_of(Options { trusted: trusted(network), ..Options::default() }).await;
+        gateway.apply(&to(upstream.address)).await.unwrap();
+        let port = gateway.local_addr().unwrap().port().to_string();
+        let mut asked = request(&gateway, "/a/x");
+        for (name, value) in said {
+            asked.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let seen = send(&client(), asked).await.json();
+        for (name, wanted) in names.into_iter().zip(wanted) {
+            let wanted = if wanted.is_empty() { port.as_str() } else { wanted };
+            assert_eq!(seen["headers"][name], wanted, "{network} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxys_word_decides_what_it_is_asked_over_and_where_it_is_not_said_ours_stands() {
+    let upstream = upstream("u").await;
+    let networks = ["127.0.0.1".to_owned()];
+    let gateway = gateway_of(Options { trusted: Trusted::read(&networks, "X-Forwarded-For", true).unwrap(), ..Options::default() }).await;
+    let mut wanted = document(upstream.address);
+    wanted["routes"][0]["protocols"] = json!(["https"]);
+    wanted["routes"][0]["https_redirect_status_code"] = json!(301);
+    gateway.apply(&config(&wanted)).await.unwrap();
+    let ask = |said: &[(&'static str, &'static str)]| {
+        let mut asked = request(&gateway, "/a");
+        for (name, value) in said {
+            asked.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        asked
+    };
+    let sent_there = send(&client(), ask(&[("x-forwarded-host", "shop.example")])).await;
+    assert_eq!((sent_there.status, &sent_there.headers["location"]), (301, &"https://shop.example/a".parse().unwrap()));
+    let served = send(&client(), ask(&[("x-forwarded-proto", "https"), ("x-forwarded-for", "3.3.3.3, 127.0.0.1")])).await;
+    assert_eq!(served.status, 200);
+    let seen = served.json()["headers"].clone();
+    assert_eq!((&seen["x-real-ip"], &seen["x-forwarded-for"]), (&json!("3.3.3.3"), &json!("3.3.3.3, 127.0.0.1, 127.0.0.1")));
+    assert_eq!((&seen["x-forwarded-host"], &seen["x-forwarded-prefix"]), (&json!("127.0.0.1"), &json!("/a")));
+}
+
+#[tokio::test]
 async fn plain_http_on_a_route_for_https_is_told_to_upgrade_or_sent_there() {
     let gateway = gateway().await;
     let routes = json!([
@@ -117,6 +209,10 @@ async fn a_route_for_grpc_says_what_it_misses() {
     }
     let told = send(&http2, grpc(&gateway, "/s")).await;
     assert_eq!((told.status, &told.headers["grpc-status"], told.body.len()), (200, &"1".parse().unwrap(), 0));
+}
+
+async fn gateway_of(options: Options) -> Builtin {
+    Builtin::bind(&[LOOPBACK], options).await.unwrap()
 }
 
 fn grpc(gateway: &Builtin, path: &str) -> http::Request<Full<Bytes>> {

@@ -111,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     async fn configure(&mut self, frame: Frame) -> Result<(), Ended> {
         let message = gzip::inflate_aside(frame.payload.clone()).await.map_err(|error| Ended::BadMessage(format!("it {error}")))?;
-        let Some(Reconfigure { message, hash }) = read_aside(message).await.map_err(Ended::BadMessage)? else { return Ok(()) };
+        let Some(Reconfigure { message, hash, .. }) = read_aside(message).await.map_err(Ended::BadMessage)? else { return Ok(()) };
         self.configured.store(true, Ordering::Relaxed);
         if self.acknowledges == Acknowledges::OnReceipt {
             // Wakes this session's own loop, unless it is the hash that was pinged already.
@@ -146,7 +146,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 async fn read_aside(message: Bytes) -> Result<Option<Reconfigure>, String> {
     const AT_ONCE_BYTES_MAX: usize = 1 << 20;
     if message.len() <= AT_ONCE_BYTES_MAX {
-        return Reconfigure::read(message);
+        return Reconfigure::read(message).map_err(|why| why.to_string());
     }
-    tokio::task::spawn_blocking(move || Reconfigure::read(message)).await.unwrap_or_else(|error| Err(error.to_string()))
+    let read = tokio::task::spawn_blocking(move || Reconfigure::read(message)).await;
+    read.map_err(|error| error.to_string())?.map_err(|why| why.to_string())
 }

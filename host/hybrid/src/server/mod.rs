@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{KongVersion, PAYLOAD_MAX_DEFAULT, ServerTls, Target};
 
@@ -156,6 +157,14 @@ pub async fn serve(listener: TcpListener, tls: ServerTls, offers: Arc<dyn Offers
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Never, if there is no such moment.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

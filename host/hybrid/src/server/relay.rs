@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
+use super::at;
 use crate::{Connection, Ended, NO_HASH, Received, Refusal, Target};
 
 /// Kong's data planes wait between these after a connection that failed.
@@ -31,10 +32,10 @@ pub(super) struct Relay {
 
 impl Relay {
     /// `patience`: how long it may take to send the first configuration.
-    pub fn begin(target: Target, running: &str, patience: Duration) -> Self {
+    pub fn begin(target: Target, patience: Duration) -> Self {
         // One word is on its way while the next one waits for the data plane to have taken it: its pace is the control plane's.
         let (sender, words) = mpsc::channel(1);
-        let (running, told) = watch::channel(running.to_owned());
+        let (running, told) = watch::channel(NO_HASH.to_owned());
         let task = tokio::spawn(Dialler { target, words: sender, told, patience }.run());
         Self { words, running, task }
     }
@@ -134,11 +135,4 @@ fn is_veto(refusal: &Refusal) -> bool {
 /// So that the data planes of a cluster spread out.
 fn redial() -> Duration {
     Duration::from_millis(rand::random_range(REDIAL_MIN_MS..=REDIAL_MAX_MS))
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
 }

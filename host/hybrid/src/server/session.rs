@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::relay::{Relay, Word};
-use super::{DataPlane, Desk, Offer, State};
+use super::{DataPlane, Desk, Offer, State, at};
 use crate::frames::{CONTROL_BYTES_MAX, Frame, Kind, Link, LinkError};
 use crate::version::{admit, check_plugins};
 use crate::{HASH_BYTES, Plugin, Received, SILENCE_MAX, Target};
@@ -62,8 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// What is offered is its own only once this control plane is not there.
     pub fn relayed_to(self, target: Target) -> Self {
-        let Present { desk, data_plane } = &self.present;
-        let relay = Relay::begin(target, &data_plane.running, desk.limits.patience);
+        let relay = Relay::begin(target, self.present.desk.limits.patience);
         Self { relay: Some(relay), is_ours: false, ..self }
     }
 
@@ -273,14 +272,6 @@ impl Present {
 async fn word(relay: &mut Option<Relay>) -> Word {
     match relay {
         Some(relay) => relay.word().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Never, if there is no such moment.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

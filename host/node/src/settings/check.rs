@@ -6,6 +6,7 @@ mod acceptance;
 mod control_plane;
 mod exporting;
 mod fallback;
+mod front;
 mod gateway;
 mod hybrid;
 mod keys;
@@ -77,7 +78,7 @@ fn groups(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<
     let rejoin_guard = reading.choice(Name::RejoinGuard, &REJOIN_GUARDS);
     let identity = identity(reading, environment);
     let format = format(reading);
-    let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format));
+    let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format), judges);
     let speakers =
         Speakers { control_plane: control_plane.as_ref(), gateway: gateway.as_ref(), format: format.as_ref().map(|(format, _)| *format) };
     let hybrid = hybrid(reading, &speakers, judges);

@@ -60,6 +60,8 @@ pub struct Judges<'a> {
     pub recipient: &'a dyn Fn(&str) -> Result<(), String>,
     /// Opens certificate and key. `Err` is a sentence that begins with the setting at fault.
     pub hybrid: &'a dyn Fn(&Hybrid) -> Result<(), String>,
+    /// Opens certificates and keys. `Err` is a sentence that begins with the setting at fault.
+    pub front: &'a dyn Fn(&Front) -> Result<(), String>,
 }
 
 /// Everything a node needs to know, without gaps and contradictions. Only [`load`] makes one.
@@ -157,6 +159,7 @@ pub enum Gateway {
         /// For TLS, with the certificates of the configuration. At least one of both.
         tls_listen: Vec<SocketAddr>,
         unenforced: Unenforced,
+        front: Front,
     },
     File {
         path: PathBuf,
@@ -168,6 +171,18 @@ pub enum Gateway {
         listen: SocketAddr,
     },
     None,
+}
+
+/// What the built-in gateway shows its clients and tells them, and which proxies it believes. Texts as given: the adapter reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// As many as there are keys; none where TLS is not spoken.
+    pub certs: Vec<String>,
+    pub cert_keys: Vec<Secret>,
+    pub trusted_ips: Vec<String>,
+    pub real_ip_header: String,
+    pub real_ip_recursive: bool,
+    pub headers: Vec<String>,
 }
 
 /// Where a bucket's name stands in a request to S3.

@@ -1,6 +1,6 @@
 //! Reads one setting at a time as a type. A bad one leaves a problem and `None`; reading goes on, so that every problem is found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::problem::Problem;
 use super::raw::{Given, RawSettings};
 use super::reference::Name;
-use super::secret::Secret;
+use super::secret::{Secret, is_world_readable};
 use super::{duration, raw};
 
 pub struct Reading<'a> {
@@ -153,6 +153,35 @@ impl<'a> Reading<'a> {
             }
         };
         self.problems.push(problem);
+    }
+
+    /// What an adapter said of several settings, in a sentence that begins with the one at fault.
+    pub fn judged(&mut self, names: &[Name], sentence: String) {
+        // Of two names that begin alike the longer one is meant.
+        let found = names.iter().copied().filter(|name| sentence.starts_with(name.as_str())).max_by_key(|name| name.as_str().len());
+        let Some(name) = found else {
+            let source = names.first().map(|name| name.as_str().to_owned()).unwrap_or_default();
+            self.problems.push(Problem::of_source(source, sentence));
+            return;
+        };
+        let fix = sentence.strip_prefix(name.as_str()).unwrap_or(&sentence);
+        let fix = fix.strip_prefix(':').unwrap_or(fix).trim_start();
+        let fix = match fix.strip_prefix("= ").and_then(|rest| rest.split_once(": ")) {
+            // The problem shows the value already, unless this is one of several.
+            Some((value, fix)) if self.raw.given(name).is_some_and(|given| given.text == value) => fix.to_owned(),
+            Some((value, fix)) => format!("{value}: {fix}"),
+            None => fix.to_owned(),
+        };
+        self.contradiction(name, fix);
+    }
+
+    /// Kong reads a key that everybody may read, and Kubernetes mounts them so unless told otherwise: said, not refused.
+    pub fn note_open_key(&mut self, name: Name, key: &Secret) {
+        let path = key.expose();
+        let looks_like_a_path = path.len() < 4096 && !path.contains(['\n', '\0']);
+        if looks_like_a_path && Path::new(path).metadata().is_ok_and(|file| file.is_file() && is_world_readable(&file)) {
+            self.notes.push(format!("{}: everybody on this machine may read {path}; run: chmod o-r {path}", name.as_str()));
+        }
     }
 
     /// Says of a setting that was written that it has no effect.

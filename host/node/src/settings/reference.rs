@@ -80,6 +80,20 @@ settings! {
         "Extra parameters of every put to S3, for example `{\"ServerSideEncryption\":\"aws:kms\"}`.";
     ProxyListen "proxy_listen" Kong Some("0.0.0.0:8000"), false, "`address:port`, comma-separated, or `off`",
         "Where the built-in gateway serves http; entries with `ssl` with the certificates of the configuration.";
+    SslCert "ssl_cert" Kong None, false, "paths, PEM, or base64 of PEM; comma-separated, one for each type of key",
+        "What the built-in gateway shows TLS clients that send no server name, or one that the configuration has no certificate for. Unset: their \
+         handshakes fail, since none is made up here.";
+    SslCertKey "ssl_cert_key" Kong None, false, "paths, PEM, or base64 of PEM; comma-separated",
+        "The private keys of `ssl_cert`, in the same order. Are never printed.";
+    TrustedIps "trusted_ips" Kong None, false, "addresses and networks, comma-separated",
+        "Proxies in front of the built-in gateway that are believed: their `X-Forwarded-*` are passed on, and count for routes that take https only. \
+         `0.0.0.0/0,::/0` trusts everybody.";
+    RealIpHeader "real_ip_header" Kong Some("X-Real-IP"), false, "a header's name",
+        "Where trusted proxies say who asked them, for `X-Real-IP` as the services see it.";
+    RealIpRecursive "real_ip_recursive" Kong Some("off"), false, "`on`, `off`",
+        "Of several addresses in `real_ip_header`, take the last that is not trusted itself instead of the last.";
+    Headers "headers" Kong Some("server_tokens, latency_tokens, X-Kong-Request-Id"), false, "headers' names, `server_tokens`, `latency_tokens`; comma-separated, or `off`",
+        "Which headers about itself the built-in gateway sends its clients.";
     LogLevel "log_level" Kong Some("notice"), false, "`debug`, `info`, `notice`, `warn`, `error`, `crit`, `alert`, `emerg`",
         "How much is logged.";
     ControlPlane "holdover_control_plane" Ours None, false, "`kong://host:port`, `http://…`, `https://…`, `file:///…`",

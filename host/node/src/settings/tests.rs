@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
 mod exporting;
+mod front;
 mod hybrid;
 mod keys;
 
@@ -38,7 +39,15 @@ fn the_defaults_are_those_of_the_page() {
     let settings = Given::config(WHOLE).settings();
     assert_eq!(settings.role, Role::Traditional);
     let listen = vec!["0.0.0.0:8000".parse().unwrap()];
-    assert_eq!(settings.gateway, Gateway::Builtin { listen, tls_listen: Vec::new(), unenforced: Unenforced::default() });
+    let front = Front {
+        certs: Vec::new(),
+        cert_keys: Vec::new(),
+        trusted_ips: Vec::new(),
+        real_ip_header: "X-Real-IP".to_owned(),
+        real_ip_recursive: false,
+        headers: ["server_tokens", "latency_tokens", "X-Kong-Request-Id"].map(str::to_owned).to_vec(),
+    };
+    assert_eq!(settings.gateway, Gateway::Builtin { listen, tls_listen: Vec::new(), unenforced: Unenforced::default(), front });
     assert_eq!(settings.status_listen, "127.0.0.1:8108".parse().unwrap());
     assert_eq!(settings.cache_dir, PathBuf::from("/var/lib/holdover"));
     assert_eq!(settings.compiled_dir, PathBuf::from("/var/lib/holdover/compiled"));
@@ -328,6 +337,16 @@ const JUDGES: Judges<'static> = Judges {
     hybrid: &|hybrid| match hybrid.cert.starts_with("/no/") {
         true => Err("cluster_cert = /no/such.pem: there is no such file; correct the path".into()),
         false => Ok(()),
+    },
+    front: &|front| match front {
+        Front { certs, .. } if certs.iter().any(|cert| cert.starts_with("/no/")) => {
+            Err("ssl_cert = /no/such.pem: there is no such file; correct the path".into())
+        }
+        Front { cert_keys, .. } if cert_keys.iter().any(|key| key.expose() == "other") => {
+            Err("ssl_cert_key: its key belongs to another certificate; give it another".into())
+        }
+        Front { trusted_ips, .. } if trusted_ips.iter().any(|ip| ip == "x") => Err("trusted_ips: 'x' is no address; write one".into()),
+        _ => Ok(()),
     },
 };
 

@@ -2,40 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use holdover_plugin::model::UnixMs;
 use holdover_ports::DataPlaneStatus;
-use serde::Serialize;
 
 /// Each is a series from the start.
 const STATES: [&str; 5] = ["connected", "served", "applied", "rejected", "incompatible"];
 /// Of those that have no configuration in common with the offer, as many as a sentence can bear.
 const NAMED_MAX: usize = 3;
 
-#[derive(Clone, Debug, Serialize)]
-pub struct DataPlaneReport {
-    pub id: String,
-    pub hostname: String,
-    pub version: String,
-    pub address: String,
-    pub connected: bool,
-    /// Whether its own control plane answers it, through this node.
-    pub relayed: bool,
-    /// The hash of the configuration that it says it runs.
-    pub running: Option<String>,
-    pub state: &'static str,
-    pub reason: Option<String>,
-    pub seen_unix_ms: UnixMs,
-}
-
-impl From<DataPlaneStatus> for DataPlaneReport {
-    fn from(status: DataPlaneStatus) -> Self {
-        let DataPlaneStatus { id, hostname, version, address, connected, relayed, running, state, reason, seen_unix_ms } = status;
-        Self { id, hostname, version, address, connected, relayed, running, state, reason, seen_unix_ms }
-    }
-}
-
 /// How many of those that are connected stand where.
-pub(super) fn counts(data_planes: &[DataPlaneReport]) -> BTreeMap<&'static str, usize> {
+pub(super) fn counts(data_planes: &[DataPlaneStatus]) -> BTreeMap<&'static str, usize> {
     let mut counts: BTreeMap<_, _> = STATES.iter().map(|state| (*state, 0)).collect();
     for data_plane in data_planes.iter().filter(|data_plane| data_plane.connected) {
         *counts.entry(data_plane.state).or_default() += 1;
@@ -43,7 +18,7 @@ pub(super) fn counts(data_planes: &[DataPlaneReport]) -> BTreeMap<&'static str, 
     counts
 }
 
-pub(super) fn sentences(data_planes: &[DataPlaneReport]) -> Vec<String> {
+pub(super) fn sentences(data_planes: &[DataPlaneStatus]) -> Vec<String> {
     let connected: Vec<_> = data_planes.iter().filter(|data_plane| data_plane.connected).collect();
     let (applied, relayed) = (
         connected.iter().filter(|data_plane| data_plane.state == "applied").count(),
@@ -56,4 +31,35 @@ pub(super) fn sentences(data_planes: &[DataPlaneReport]) -> Vec<String> {
         sentences.push(format!("Data plane {} ({}) is {}: {reason}.", data_plane.id, data_plane.hostname, data_plane.state));
     }
     sentences
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use holdover_plugin::model::UnixMs;
+
+    use super::*;
+
+    /// Who reads the status page relies on these names, and on null for what is not known.
+    #[test]
+    fn a_data_plane_is_written_on_the_status_page_field_by_field() {
+        let data_plane = DataPlaneStatus {
+            id: "a95a926f-a332-45a2-a770-d5ce911af874".to_owned(),
+            hostname: "vm".to_owned(),
+            version: "3.9.1".to_owned(),
+            address: "127.0.0.1".to_owned(),
+            connected: true,
+            relayed: false,
+            running: None,
+            state: "incompatible",
+            reason: Some("it lacks the plugin cors".to_owned()),
+            seen_unix_ms: UnixMs(1_700_000_000_500),
+        };
+        let written = concat!(
+            r#"{"id":"a95a926f-a332-45a2-a770-d5ce911af874","hostname":"vm","version":"3.9.1","address":"127.0.0.1","connected":true,"#,
+            r#""relayed":false,"running":null,"state":"incompatible","reason":"it lacks the plugin cors","seen_unix_ms":1700000000500}"#
+        );
+        assert_eq!(serde_json::to_string(&data_plane).unwrap(), written);
+    }
 }

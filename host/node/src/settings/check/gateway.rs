@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use holdover_plugin::config::Format;
 use holdover_plugin::routing::Unenforced;
 
-use super::super::Gateway;
 use super::super::listen::{self, Listen};
 use super::super::reading::Reading;
 use super::super::reference::Name;
+use super::super::{Gateway, Judges};
+use super::front::{self, front};
 
-pub fn gateway(reading: &mut Reading<'_>, format: Option<Format>) -> Option<Gateway> {
+pub fn gateway(reading: &mut Reading<'_>, format: Option<Format>, judges: &Judges<'_>) -> Option<Gateway> {
     let listen = reading.defaulted(Name::ProxyListen, listen::parse);
     let unenforced = reading.defaulted(Name::UnenforcedPlugins, |text| Unenforced::parse(text).map_err(|bad| bad.to_string()));
     let reload_command = reading.text(Name::GatewayReload);
@@ -26,6 +27,7 @@ pub fn gateway(reading: &mut Reading<'_>, format: Option<Format>) -> Option<Gate
     if kind != "builtin" {
         reading.idle(Name::ProxyListen, "the gateway is not the built-in one");
         reading.idle(Name::UnenforcedPlugins, "the gateway is not the built-in one");
+        front::idle(reading);
     }
     let stand_in_listen = reading.defaulted(Name::StandInListen, listen::parse_address);
     if kind != "kong" {
@@ -35,7 +37,7 @@ pub fn gateway(reading: &mut Reading<'_>, format: Option<Format>) -> Option<Gate
         Some(path) => Some(Gateway::File { path: PathBuf::from(path), reload_command: reload_command? }),
         None if kind == "none" => Some(Gateway::None),
         None if kind == "kong" => kong(reading, format?, stand_in_listen?),
-        None => builtin(reading, format?, listen?, unenforced?),
+        None => builtin(reading, format, listen, unenforced, judges),
     }
 }
 
@@ -47,20 +49,29 @@ fn kong(reading: &mut Reading<'_>, format: Format, listen: SocketAddr) -> Option
     Some(Gateway::Kong { listen })
 }
 
-fn builtin(reading: &mut Reading<'_>, format: Format, listen: Listen, unenforced: Unenforced) -> Option<Gateway> {
-    if format != Format::Kong {
+/// Reads what stands in front whatever becomes of the rest, so that no problem hides another.
+fn builtin(
+    reading: &mut Reading<'_>,
+    format: Option<Format>,
+    listen: Option<Listen>,
+    unenforced: Option<Unenforced>,
+    judges: &Judges<'_>,
+) -> Option<Gateway> {
+    let speaks_tls = matches!(&listen, Some(Listen::On { tls, .. }) if !tls.is_empty());
+    let front = front(reading, speaks_tls, judges);
+    if format? != Format::Kong {
         let fix = "the built-in gateway runs configurations of the format kong; write holdover_gateway = file:///path, none, or \
                    holdover_format = kong";
         reading.contradiction(Name::Gateway, fix);
         return None;
     }
-    match listen {
+    match listen? {
         // A backup node that carries no traffic.
         Listen::Off => Some(Gateway::None),
         Listen::On { plain, tls, passed_over } => {
             let not_served = |entry: String| format!("proxy_listen: '{entry}' is not served; the built-in gateway serves TCP");
             reading.notes.extend(passed_over.into_iter().map(not_served));
-            Some(Gateway::Builtin { listen: plain, tls_listen: tls, unenforced })
+            Some(Gateway::Builtin { listen: plain, tls_listen: tls, unenforced: unenforced?, front: front? })
         }
     }
 }

@@ -1,14 +1,11 @@
 //! What Kong's hybrid protocol is spoken with. Read in any case, so that a typing error shows as it would with Kong; needed only where the
 //! control plane or the gateway speaks it.
 
-use std::path::Path;
-
 use holdover_plugin::config::Format;
 
-use super::super::problem::Problem;
 use super::super::reading::Reading;
 use super::super::reference::Name;
-use super::super::secret::{Secret, is_world_readable};
+use super::super::secret::Secret;
 use super::super::{ClusterMtls, ControlPlane, Gateway, Hybrid, Judges};
 
 /// Kong's own lower bound.
@@ -77,7 +74,7 @@ pub fn hybrid(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judge
         custom_plugins,
         proxy: proxy?,
     };
-    notes(reading, &hybrid);
+    reading.note_open_key(Name::ClusterCertKey, &hybrid.cert_key);
     judged(reading, hybrid, judges).map(Some)
 }
 
@@ -123,26 +120,9 @@ fn plugins(text: &str) -> (bool, Vec<String>) {
     (names.contains(&"bundled"), custom)
 }
 
-/// Kong reads such a key, and Kubernetes mounts them so unless told otherwise: said, not refused.
-fn notes(reading: &mut Reading<'_>, hybrid: &Hybrid) {
-    let path = hybrid.cert_key.expose();
-    let looks_like_a_path = path.len() < 4096 && !path.contains(['\n', '\0']);
-    if looks_like_a_path && Path::new(path).metadata().is_ok_and(|file| file.is_file() && is_world_readable(&file)) {
-        reading.notes.push(format!("cluster_cert_key: everybody on this machine may read {path}; run: chmod o-r {path}"));
-    }
-}
-
 fn judged(reading: &mut Reading<'_>, hybrid: Hybrid, judges: &Judges<'_>) -> Option<Hybrid> {
     let Err(sentence) = (judges.hybrid)(&hybrid) else { return Some(hybrid) };
-    const SETTINGS: [Name; 5] = [Name::ClusterCertKey, Name::ClusterCert, Name::ClusterCaCert, Name::ClusterServerName, Name::ProxyServer];
-    match SETTINGS.into_iter().find(|name| sentence.starts_with(name.as_str())) {
-        Some(name) => {
-            let fix = sentence.strip_prefix(name.as_str()).unwrap_or(&sentence).trim_start();
-            // The problem shows the value already.
-            let fix = fix.strip_prefix("= ").and_then(|rest| rest.split_once(": ")).map_or(fix, |(_, fix)| fix);
-            reading.contradiction(name, fix);
-        }
-        None => reading.problems.push(Problem::of_source("cluster_cert".to_owned(), sentence)),
-    }
+    const SETTINGS: [Name; 5] = [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterCaCert, Name::ClusterServerName, Name::ProxyServer];
+    reading.judged(&SETTINGS, sentence);
     None
 }

@@ -3,6 +3,7 @@
 mod exporting;
 mod hybrid;
 mod keys;
+mod xds;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -327,6 +328,10 @@ const JUDGES: Judges<'static> = Judges {
     },
     hybrid: &|hybrid| match hybrid.cert.starts_with("/no/") {
         true => Err("cluster_cert = /no/such.pem: there is no such file; correct the path".into()),
+        false => Ok(()),
+    },
+    xds: &|xds| match xds.ca_cert.as_deref().is_some_and(|path| path.starts_with("/no/")) {
+        true => Err("cluster_ca_cert: there is no such file; correct the path".into()),
         false => Ok(()),
     },
 };

@@ -85,8 +85,8 @@ impl Bootstrap {
             Way::Priorities => &[BOTH],
             Way::Failover => &[CONTROL_PLANE, FAILOVER],
         };
-        // A returned control plane is found within two seconds, not thirty.
-        let back_off = json!({ "retry_back_off": { "base_interval": "0.1s", "max_interval": "2s" } });
+        // A returned control plane is found within a second, not thirty.
+        let back_off = json!({ "retry_back_off": { "base_interval": "0.1s", "max_interval": "1s" } });
         let service = |name: &&str| json!({ "envoy_grpc": { "cluster_name": name, "retry_policy": back_off } });
         json!({
             "api_type": match self.protocol {
@@ -108,7 +108,6 @@ impl Bootstrap {
     }
 
     fn cluster(&self, name: &str, endpoints: &[Value]) -> Value {
-        let http2 = json!({ "connection_keepalive": { "interval": "10s", "timeout": "5s" } });
         json!({
             "name": name,
             "type": "STRICT_DNS",
@@ -116,9 +115,11 @@ impl Bootstrap {
             "typed_extension_protocol_options": {
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                     "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                    "explicit_http_config": { "http2_protocol_options": http2 },
+                    "explicit_http_config": { "http2_protocol_options": {} },
                 },
             },
+            // Not by HTTP/2 pings: a gRPC server with its defaults takes those amiss, and closes a stream that is only quiet.
+            "upstream_connection_options": { "tcp_keepalive": { "keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 5 } },
             // In a panic Envoy would ask the control plane although it is known to be away.
             "common_lb_config": { "healthy_panic_threshold": { "value": 0 } },
             // A control plane that goes silent with a stream open is left for the failover.

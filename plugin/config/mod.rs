@@ -3,6 +3,7 @@
 //! Each format is a folder that knows its gateway's document and nothing of snapshots or storages. The bytes are kept exactly
 //! as they came: validation reads, and never rewrites.
 
+mod certificates;
 pub mod document;
 mod finding;
 pub mod kong;

@@ -9,6 +9,7 @@ mod finding;
 pub mod kong;
 pub mod needs;
 pub mod tree;
+pub mod xds;
 pub mod yaml;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub enum Format {
     Kong,
     /// Any JSON or YAML object.
     Document,
+    /// The resources of Envoy's xDS protocol that one node is sent, as one set.
+    Xds,
 }
 
 /// How much a configuration has proven already.
@@ -104,6 +107,7 @@ pub(crate) fn validate_digested(
     let facts = match format {
         Format::Kong => kong::validate(&bytes, strictness)?,
         Format::Document => document::validate(&bytes, strictness)?,
+        Format::Xds => xds::validate(&bytes, strictness)?,
     };
     let proof = Proof {
         format,
@@ -157,11 +161,12 @@ impl Proof {
         &self.counts
     }
 
-    /// Whether there is no entity in it at all.
+    /// Whether there is nothing in it that a gateway could serve.
     pub fn configures_nothing(&self) -> bool {
         match self.format {
             Format::Kong => kong::configures_nothing(&self.counts),
             Format::Document => self.counts.is_empty(),
+            Format::Xds => xds::configures_nothing(&self.counts),
         }
     }
 
@@ -179,6 +184,7 @@ impl Format {
         match self {
             Self::Kong => "kong",
             Self::Document => "document",
+            Self::Xds => "xds",
         }
     }
 }
@@ -194,7 +200,7 @@ pub struct UnknownFormat;
 
 impl fmt::Display for UnknownFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the formats are 'kong' and 'document'")
+        f.write_str("the formats are 'kong', 'document' and 'xds'")
     }
 }
 
@@ -207,6 +213,7 @@ impl FromStr for Format {
         match text {
             "kong" => Ok(Self::Kong),
             "document" => Ok(Self::Document),
+            "xds" => Ok(Self::Xds),
             _ => Err(UnknownFormat),
         }
     }

@@ -50,7 +50,7 @@ struct Asked {
 }
 
 enum Asking {
-    /// A cluster or a listener, and where it stands.
+    /// A cluster or a listener, by its place.
     Resource(String),
     /// A scope. Whom its routes are asked of says the listener that asks for scopes, and it may be somebody else.
     Scope,
@@ -159,8 +159,8 @@ impl<'a> Survey<'a> {
         if self.keys > 0 {
             let keys = self.keys;
             let message = format!(
-                "counts as secret: {keys} of its secrets and TLS contexts hold keys, and without holdover_recipients whoever may read the \
-                 storage can read them"
+                "counts as secret: {keys} secrets or private keys stand in it, and without holdover_recipients whoever may read the storage \
+                 can read them"
             );
             warnings.push("", message);
         }

@@ -67,7 +67,17 @@ impl Sessions {
     pub fn new(dial: Arc<dyn Dial>) -> Self {
         let (deliveries, answers) = (watch::Sender::new(None), watch::Sender::new(false));
         let (begun, session) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { dial, stage: Mutex::new(Stage::Closed), inbox: Inbox::default(), deliveries, answers, begun, session }) }
+        Self {
+            shared: Arc::new(Shared {
+                dial,
+                stage: Mutex::new(Stage::Closed),
+                inbox: Inbox::default(),
+                deliveries,
+                answers,
+                begun,
+                session,
+            }),
+        }
     }
 
     /// The control plane, as sentences name it.

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use super::super::certificates;
 use super::envoy::{any, cluster, data_source, http, listener, scope, source, tls};
-use super::resource::Resource;
 use super::sockets::{self, Tls};
 use super::types;
 use super::wire::{Malformed, Message};
@@ -35,8 +34,8 @@ pub struct Seen {
 }
 
 /// What a cluster, a listener or a scope asks for over its own stream; of other types nothing is known to.
-pub fn references(resource: &Resource) -> Result<Wanted, String> {
-    look(&resource.type_url, &resource.value).map(|seen| seen.wanted)
+pub fn references(type_url: &str, value: &[u8]) -> Result<Wanted, String> {
+    look(type_url, value).map(|seen| seen.wanted)
 }
 
 pub fn look(type_url: &str, value: &[u8]) -> Result<Seen, String> {

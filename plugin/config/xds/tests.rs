@@ -222,7 +222,7 @@ fn an_answer_of_the_state_of_the_world_is_named_by_what_stands_in_it() {
 
 #[test]
 fn endpoints_are_asked_for_by_clusters_that_discover_them_over_their_own_stream() {
-    let wanted = |cluster: Resource| references(&cluster).unwrap().endpoints.into_iter().collect::<Vec<_>>();
+    let wanted = |cluster: Resource| asks(&cluster).unwrap().endpoints.into_iter().collect::<Vec<_>>();
     assert_eq!(wanted(eds("a", ads(), "")), ["a"]);
     assert_eq!(wanted(eds("a", ads(), "a-service")), ["a-service"]);
     assert_eq!(wanted(eds("a", own(), "")), ["a"]);
@@ -237,7 +237,7 @@ fn endpoints_are_asked_for_by_clusters_that_discover_them_over_their_own_stream(
 fn routes_are_asked_for_by_listeners_and_scopes() {
     let wanted = |listener: Vec<u8>| {
         let listener = at(types::LISTENER, "l", &listener, "1");
-        references(&listener).unwrap().routes.into_iter().collect::<Vec<_>>()
+        asks(&listener).unwrap().routes.into_iter().collect::<Vec<_>>()
     };
     let chain = |manager: Vec<u8>| len(4, any(HTTP_CONNECTION_MANAGER, &manager));
     let filters = |manager: Vec<u8>| all([len(3, all([len(1, "first"), len(4, any("x.TcpProxy", b"\xff"))])), len(3, chain(manager))]);
@@ -249,7 +249,7 @@ fn routes_are_asked_for_by_listeners_and_scopes() {
     let scopes = |source: Vec<u8>| len(31, all([len(3, source), len(4, all([len(1, scope("s", "a")), len(1, scope("t", "b"))]))]));
     assert_eq!(wanted(len(3, filters(scopes(ads())))), ["a", "b"]);
     assert_eq!(wanted(len(3, filters(scopes(api("other"))))), [""; 0]);
-    let scoped = references(&at(types::SCOPED_ROUTES, "s", &scope("s", "r"), "1")).unwrap();
+    let scoped = asks(&at(types::SCOPED_ROUTES, "s", &scope("s", "r"), "1")).unwrap();
     assert!(scoped.routes.contains("r"));
 }
 
@@ -259,7 +259,7 @@ fn secrets_are_asked_for_by_tls_in_whatever_it_is_wrapped() {
         let cluster = cluster("c", len(24, &socket));
         let matched = cluster_of("c", len(43, all([len(1, "m"), len(3, &socket)])));
         let listener = at(types::LISTENER, "l", &all([named("l"), len(3, len(6, &socket))]), "1");
-        let [found, others @ ..] = [cluster, matched, listener].map(|resource| references(&resource).unwrap().secrets);
+        let [found, others @ ..] = [cluster, matched, listener].map(|resource| asks(&resource).unwrap().secrets);
         assert!(others.iter().all(|other| *other == found));
         found.into_iter().collect::<Vec<_>>()
     };
@@ -295,7 +295,7 @@ fn secrets_are_asked_for_by_tls_in_whatever_it_is_wrapped() {
     for _ in 0..4 {
         wrapped = socket("tap.v3.Tap", &len(2, wrapped));
     }
-    let deep = references(&cluster("c", len(24, wrapped))).unwrap_err();
+    let deep = asks(&cluster("c", len(24, wrapped))).unwrap_err();
     assert_eq!(deep, "has transport sockets in more than 8 others; that many is the most that is taken");
 }
 
@@ -482,4 +482,8 @@ fn varint(mut value: u64) -> Vec<u8> {
 
 fn all<const N: usize>(parts: [Vec<u8>; N]) -> Vec<u8> {
     parts.concat()
+}
+
+fn asks(resource: &Resource) -> Result<Wanted, String> {
+    references(&resource.type_url, &resource.value)
 }

@@ -48,5 +48,7 @@ fn bootstrap(arguments: BootstrapArguments) -> Result<Bootstrap, Failure> {
 fn own_name() -> Result<String, Failure> {
     let environment = Environment::of_process();
     let name = environment.hostname().map(str::to_owned);
-    name.ok_or_else(|| Failure::settings("--node-id: this host's name is not known; give the id that the management server knows this Envoy by"))
+    name.ok_or_else(|| {
+        Failure::settings("--node-id: this host's name is not known; give the id that the management server knows this Envoy by")
+    })
 }

@@ -42,7 +42,8 @@ pub fn target(settings: &Settings, url: &str, token: Option<&Secret>, protocol: 
         Some("https") => Some(Proofs::read(xds).and_then(|proofs| proofs.client(xds.server_name.as_deref())).map_err(Failure::settings)?),
         Some(_) | None => None,
     };
-    let no_header = || Failure::settings("holdover_control_plane_token: it holds a character that no header may hold; look for a line break in it");
+    let no_header =
+        || Failure::settings("holdover_control_plane_token: it holds a character that no header may hold; look for a line break in it");
     let token = token.map(|token| Token::new(token.expose()).ok_or_else(no_header)).transpose()?;
     let node = Node {
         id: settings.policy.node.clone(),

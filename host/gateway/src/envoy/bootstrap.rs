@@ -102,7 +102,10 @@ impl Bootstrap {
         match self.way {
             Way::Priorities => json!([self.cluster(BOTH, &[self.control_plane_endpoints(), self.failover_endpoints(1)])]),
             Way::Failover => {
-                json!([self.cluster(CONTROL_PLANE, &[self.control_plane_endpoints()]), self.cluster(FAILOVER, &[self.failover_endpoints(0)])])
+                json!([
+                    self.cluster(CONTROL_PLANE, &[self.control_plane_endpoints()]),
+                    self.cluster(FAILOVER, &[self.failover_endpoints(0)])
+                ])
             }
         }
     }
@@ -231,10 +234,7 @@ mod tests {
         let cluster = &rendered["static_resources"]["clusters"][0];
         let endpoint = |priority: usize| &cluster["load_assignment"]["endpoints"][priority]["lb_endpoints"][0]["endpoint"];
         assert_eq!(endpoint(0)["address"]["socket_address"], json!({ "address": "xds.example.com", "port_value": 18000 }));
-        assert_eq!(
-            endpoint(0)["health_check_config"]["address"]["socket_address"],
-            json!({ "address": "127.0.0.1", "port_value": 8108 })
-        );
+        assert_eq!(endpoint(0)["health_check_config"]["address"]["socket_address"], json!({ "address": "127.0.0.1", "port_value": 8108 }));
         assert_eq!(endpoint(1)["health_check_config"], json!({ "disable_active_health_check": true }));
         assert_eq!(rendered["dynamic_resources"]["ads_config"]["api_type"], "DELTA_GRPC");
     }

@@ -46,7 +46,10 @@ async fn another_group_is_refused_and_shown() {
     let ground = Ground::with(StandIn::Serves).await;
     ground.failover.apply(&config("7")).await.unwrap();
     let ended = ground.connect("core", Mode::Delta).await.next().await.unwrap_err();
-    assert!(matches!(&ended, Ended::Status { code: Code::PermissionDenied, detail } if detail.contains("'edge' is served here")), "{ended}");
+    assert!(
+        matches!(&ended, Ended::Status { code: Code::PermissionDenied, detail } if detail.contains("'edge' is served here")),
+        "{ended}"
+    );
     let rows = ground.failover.status().data_planes;
     assert!(rows.iter().any(|row| row.hostname == "core" && row.state == "incompatible" && row.reason.is_some()), "{rows:?}");
 }

@@ -269,7 +269,9 @@ fn format(reading: &mut Reading<'_>) -> Option<(Format, Option<PathBuf>)> {
     let schema = reading.path(Name::Schema)?;
     let format = format?;
     if schema.is_some() && format != Format::Document {
-        let fix = format!("a JSON Schema is held against documents, and the format is {format}; leave it out, or write holdover_format = document");
+        let fix = format!(
+            "a JSON Schema is held against documents, and the format is {format}; leave it out, or write holdover_format = document"
+        );
         reading.contradiction(Name::Schema, fix);
         return None;
     }

@@ -2,14 +2,15 @@
 
 use std::io;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::channel::Link;
 use super::{Refusal, Stage, Target};
-use crate::ClientTls;
 use crate::tls::TlsFailure;
+use crate::{ClientTls, PROBE_AFTER, PROBE_INTERVAL, PROBES};
 
 /// The second is what requests are addressed to.
 pub(super) async fn dial(target: &Target) -> Result<(Box<dyn Link>, http::Uri), Refusal> {
@@ -29,6 +30,8 @@ pub(super) async fn dial(target: &Target) -> Result<(Box<dyn Link>, http::Uri), 
     let tcp = connect(target, host, port).await?;
     // Requests are small and wait for nothing. A socket that refuses is used all the same.
     let _ = tcp.set_nodelay(true);
+    let keepalive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
     let link: Box<dyn Link> = if is_tls { Box::new(secured(target, host, tcp).await?) } else { Box::new(tcp) };
     Ok((link, target.endpoint.clone()))
 }

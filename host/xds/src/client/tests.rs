@@ -227,7 +227,7 @@ async fn who_is_silent_is_waited_for_and_who_does_not_answer_a_ping_is_gone() {
     let begun = Instant::now();
     let mut connection = over(near, Mode::StateOfTheWorld).await.unwrap();
     assert_eq!(connection.next().await, Err(Ended::Silent));
-    assert!((15..=16).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!((365..=366).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

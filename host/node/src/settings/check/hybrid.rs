@@ -40,7 +40,8 @@ pub fn hybrid(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judge
     let follows = matches!(speakers.control_plane, Some(ControlPlane::Kong { .. }));
     let stands_in = matches!(speakers.gateway, Some(Gateway::Kong { .. }));
     if !follows && !stands_in {
-        let xds = matches!(speakers.control_plane, Some(ControlPlane::Xds { .. })) || matches!(speakers.gateway, Some(Gateway::Envoy { .. }));
+        let xds =
+            matches!(speakers.control_plane, Some(ControlPlane::Xds { .. })) || matches!(speakers.gateway, Some(Gateway::Envoy { .. }));
         // These belong to xDS as well.
         let shared = [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterServerName];
         for name in HYBRID_ONLY.into_iter().filter(|name| !(xds && shared.contains(name))) {

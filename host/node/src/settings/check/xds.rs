@@ -61,7 +61,9 @@ fn ca_cert(reading: &mut Reading<'_>, listen: Option<SocketAddr>) -> Option<Opti
 
 fn how(listen: Option<SocketAddr>, otherwise: &str) -> String {
     match listen.filter(|listen| is_open(Some(*listen))) {
-        Some(listen) => format!("holdover_ads_listen = {listen} is open to other machines, and serves only who shows a certificate; give it, or listen on 127.0.0.1"),
+        Some(listen) => format!(
+            "holdover_ads_listen = {listen} is open to other machines, and serves only who shows a certificate; give it, or listen on 127.0.0.1"
+        ),
         None => otherwise.to_owned(),
     }
 }

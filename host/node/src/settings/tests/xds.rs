@@ -33,7 +33,8 @@ fn certificates_are_taken_where_they_are_given_and_the_token_is_a_secret() {
 
 #[test]
 fn a_backup_node_of_a_group_carries_no_traffic() {
-    let config = "holdover_format = xds\nholdover_node_group = edge\nholdover_control_plane = xds+http://127.0.0.1:18000\nproxy_listen = off\n";
+    let config =
+        "holdover_format = xds\nholdover_node_group = edge\nholdover_control_plane = xds+http://127.0.0.1:18000\nproxy_listen = off\n";
     assert!(matches!(Given::config(config).settings().gateway, Gateway::None));
 }
 
@@ -77,6 +78,7 @@ fn a_failover_that_other_machines_reach_asks_for_certificates() {
 fn what_belongs_to_xds_is_idle_elsewhere_and_the_other_way_round() {
     let elsewhere = format!("{WHOLE}holdover_ads_listen = 127.0.0.1:1\nholdover_node_group = edge\nholdover_xds_protocol = sotw\n");
     assert_eq!(Given::config(&elsewhere).settings().notes.len(), 3);
-    let here = format!("{NODE}holdover_control_plane = xds+http://127.0.0.1:1\nholdover_gateway_version = 3.9.1\nholdover_poll_interval = 1s\n");
+    let here =
+        format!("{NODE}holdover_control_plane = xds+http://127.0.0.1:1\nholdover_gateway_version = 3.9.1\nholdover_poll_interval = 1s\n");
     assert_eq!(Given::config(&here).settings().notes.len(), 2);
 }

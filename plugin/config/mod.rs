@@ -3,11 +3,13 @@
 //! Each format is a folder that knows its gateway's document and nothing of snapshots or storages. The bytes are kept exactly
 //! as they came: validation reads, and never rewrites.
 
+mod certificates;
 pub mod document;
 mod finding;
 pub mod kong;
 pub mod needs;
 pub mod tree;
+pub mod xds;
 pub mod yaml;
 
 use std::collections::BTreeMap;
@@ -39,6 +41,8 @@ pub enum Format {
     Kong,
     /// Any JSON or YAML object.
     Document,
+    /// The resources of Envoy's xDS protocol that one node is sent, as one set.
+    Xds,
 }
 
 /// How much a configuration has proven already.
@@ -103,6 +107,7 @@ pub(crate) fn validate_digested(
     let facts = match format {
         Format::Kong => kong::validate(&bytes, strictness)?,
         Format::Document => document::validate(&bytes, strictness)?,
+        Format::Xds => xds::validate(&bytes, strictness)?,
     };
     let proof = Proof {
         format,
@@ -156,11 +161,12 @@ impl Proof {
         &self.counts
     }
 
-    /// Whether there is no entity in it at all.
+    /// Whether there is nothing in it that a gateway could serve.
     pub fn configures_nothing(&self) -> bool {
         match self.format {
             Format::Kong => kong::configures_nothing(&self.counts),
             Format::Document => self.counts.is_empty(),
+            Format::Xds => xds::configures_nothing(&self.counts),
         }
     }
 
@@ -178,6 +184,7 @@ impl Format {
         match self {
             Self::Kong => "kong",
             Self::Document => "document",
+            Self::Xds => "xds",
         }
     }
 }
@@ -193,7 +200,7 @@ pub struct UnknownFormat;
 
 impl fmt::Display for UnknownFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the formats are 'kong' and 'document'")
+        f.write_str("the formats are 'kong', 'document' and 'xds'")
     }
 }
 
@@ -206,6 +213,7 @@ impl FromStr for Format {
         match text {
             "kong" => Ok(Self::Kong),
             "document" => Ok(Self::Document),
+            "xds" => Ok(Self::Xds),
             _ => Err(UnknownFormat),
         }
     }

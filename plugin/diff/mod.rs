@@ -14,6 +14,7 @@ mod same;
 #[cfg(test)]
 mod tests;
 mod values;
+mod xds;
 
 use std::fmt;
 
@@ -31,7 +32,7 @@ pub struct Diff {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct EntityRef {
-    /// As in the configuration: `routes`. Empty in a document, where every member is as good as another.
+    /// As in the configuration: `routes`; of xDS resources their type's short name. Empty in a document, where every member is as good as another.
     pub kind: String,
     /// What it is called, its id, or its place in its list; in a document its JSON pointer.
     pub name: String,
@@ -66,6 +67,7 @@ pub fn diff(old: &[u8], new: &[u8], format: Format) -> Result<Diff, Invalid> {
     let mut diff = match format {
         Format::Kong => kong::diff(old, new)?,
         Format::Document => document::diff(old, new)?,
+        Format::Xds => xds::diff(old, new)?,
     };
     diff.added.sort();
     diff.removed.sort();

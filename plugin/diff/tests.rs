@@ -1,4 +1,4 @@
-//! Differences as operators would meet them, in both formats, and what must not be in them.
+//! Differences as operators would meet them, in every format, and what must not be in them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Read;
@@ -6,6 +6,7 @@ use std::io::Read;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::xds::{self, Resource, types};
 
 const SMALL: &str = include_str!("../../tests/fixtures/kong-captures/small.reconfigure.json");
 const HUNDRED_ROUTES: &[u8] = include_bytes!("../../tests/fixtures/kong-captures/r100.reconfigure.gz");
@@ -235,6 +236,44 @@ fn an_element_more_does_not_change_those_behind_it() {
     assert_eq!(said(&["[1, [2, [3]]]"], &["[1, [2, [4]]]"]), "~ /list/0/1");
     assert_eq!(said(&["{\"a\": 1, \"b\": 2}"], &["{ \"b\":2.0, \"a\":1 }"]), "no difference");
     assert_eq!(said(&["{\"a\": null}"], &["{}"]), "- /list/0/a");
+}
+
+#[test]
+fn xds_resources_are_compared_by_type_and_name_and_their_bytes_never_shown() {
+    let set = |rows: &[(&str, &str, &str, &str)]| {
+        xds::encode(
+            rows.iter()
+                .map(|(type_url, name, version, value)| Resource {
+                    type_url: (*type_url).to_owned(),
+                    name: (*name).to_owned(),
+                    version: (*version).to_owned(),
+                    value: value.as_bytes().to_vec(),
+                })
+                .collect(),
+        )
+    };
+    let unknown = "type.googleapis.com/x.Y";
+    let old = set(&[
+        (types::CLUSTER, "a", "1", "hunter1"),
+        (types::CLUSTER, "b", "1", "hunter1"),
+        (types::CLUSTER, "c", "hunter5", "x"),
+        (types::SECRET, "a", "1", "hunter1"),
+        (unknown, "u", "1", "x"),
+    ]);
+    let new = set(&[
+        (types::CLUSTER, "a", "1", "hunter2"),
+        (types::CLUSTER, "c", "hunter6", "x"),
+        (types::SECRET, "a", "2", "hunter2"),
+        (types::ROUTES, "\u{1b}[2Jb", "1", "hunter3"),
+        (unknown, "u", "1", "x"),
+    ]);
+    let diff_of = |old: &[u8], new: &[u8]| diff(old, new, Format::Xds).unwrap();
+    assert_unseen(&diff_of(&old, &new), &["hunter", "\u{1b}"]);
+    let expected = "+ routes/[2Jb\n- clusters/b\n~ clusters/a: bytes\n~ clusters/c: version\n~ secrets/a: bytes, version";
+    assert_eq!(diff_of(&old, &new).to_string(), expected);
+    assert!(diff_of(&old, &old).is_empty());
+    let refusal = diff(&old, b"{}", Format::Xds).unwrap_err().to_string();
+    assert_eq!(refusal, "the new configuration: is no list of xDS resources: what stands for resource 0 is none");
 }
 
 #[test]

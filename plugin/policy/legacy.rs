@@ -11,7 +11,7 @@ use crate::mutants::{Mutant, active};
 pub fn may_be_read(settings: &Settings, marks: &Marks) -> Result<bool, Skipped> {
     match settings.format {
         Format::Kong => {}
-        Format::Document => return Ok(false),
+        Format::Document | Format::Xds => return Ok(false),
     }
     let knows_better = settings.trusted.is_configured() || settings.has_identity || marks.is_marked();
     match knows_better && !active(Mutant::BelievesUnsealed) {

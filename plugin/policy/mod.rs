@@ -35,3 +35,4 @@ pub use facts::{
     Approvable, Check, ExportOutcome, Facts, Guard, Office, OnRefusal, OnStale, Origin, Outcome, RejoinGuard, Serving, Settings, Standing,
     Swept,
 };
+pub use outage::StandIn;

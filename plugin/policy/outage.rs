@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::backoff;
 use super::capabilities::{Answer, Clock, ControlPlane, Events, Random, Unanswered};
 use super::events::{Event, Name, Why};
+use super::facts::Standing;
 
 /// When every address refuses, the second try comes this soon, and its refusal gives the control plane up.
 const SECOND_TRY: Duration = Duration::from_millis(50);
@@ -41,6 +42,27 @@ pub fn meaning(answer: Answer) -> Meaning {
         | Answer::UpgradeRequired
         | Answer::ClosedAfterIntroduction
         | Answer::OurCertificate => Meaning::Refused,
+    }
+}
+
+/// What whoever stands in for a control plane does with gateways that come to it, and what a health check of the control plane says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandIn {
+    /// They are left to the control plane: it answers, or there is nothing to serve in its place.
+    StepsAside,
+    /// They are kept waiting: it is not known yet whether the control plane answers.
+    Waits,
+    /// The control plane is away, and what was last applied is served in its place.
+    Serves,
+}
+
+/// `answers`: a session with the control plane is open. A gateway is held back from a control plane only for the sake of something better.
+pub fn stand_in(answers: bool, standing: Option<&Standing>) -> StandIn {
+    match (answers, standing) {
+        (true, _) => StandIn::StepsAside,
+        (false, None) => StandIn::Waits,
+        (false, Some(Standing::Serving(_))) => StandIn::Serves,
+        (false, Some(Standing::Stranded(_) | Standing::Refused(_))) => StandIn::StepsAside,
     }
 }
 

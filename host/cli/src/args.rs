@@ -1,5 +1,6 @@
 //! The command line, as text becomes types. Decides nothing; each command's doc comment is its help.
 
+mod envoy;
 mod orders;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use holdover_plugin::model::{Cluster, Digest, GatewayVersion, Lineage};
 use crate::commands::generation::Which;
 use crate::exit;
 
+pub use envoy::{BootstrapArguments, EnvoyCommand, Protocol, Way};
 pub use orders::{
     ApproveArguments, FreezeArguments, GenerationOrder, OperatorArguments, PublishArguments, UnfreezeArguments, UnpinArguments,
 };
@@ -75,6 +77,9 @@ pub enum Command {
     BreakGlass(BreakGlassArguments),
     /// Serve a declarative file to Kong's data planes, as their hybrid control plane, and follow its changes.
     ControlPlane(ControlPlaneArguments),
+    /// What an Envoy beside a node needs.
+    #[command(subcommand)]
+    Envoy(EnvoyCommand),
     /// Look at the policy component, or compile it ahead of time.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -142,7 +147,7 @@ pub struct CheckArguments {
     #[arg(long = "as", value_enum, value_name = "ROLE")]
     pub role: Option<CheckedRole>,
     /// With `--as importer` and no settings: the language of the configuration.
-    #[arg(long, default_value = "kong", value_name = "kong|document")]
+    #[arg(long, default_value = "kong", value_name = "kong|xds|document")]
     pub format: Format,
     /// One JSON document on stdout.
     #[arg(long)]
@@ -186,7 +191,7 @@ pub struct VerifyArguments {
     #[command(flatten)]
     pub keys: KeyArguments,
     /// The language of a configuration file.
-    #[arg(long, default_value = "kong", value_name = "kong|document")]
+    #[arg(long, default_value = "kong", value_name = "kong|xds|document")]
     pub format: Format,
     /// A JSON Schema to hold a document against.
     #[arg(long, value_name = "FILE")]
@@ -249,7 +254,7 @@ pub struct DiffArguments {
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["old", "new"])]
     pub files: Vec<PathBuf>,
     /// The language of configuration files.
-    #[arg(long, default_value = "kong", value_name = "kong|document")]
+    #[arg(long, default_value = "kong", value_name = "kong|xds|document")]
     pub format: Format,
     #[command(flatten)]
     pub storages: StorageArguments,

@@ -59,6 +59,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Keygen(keygen) => commands::keygen::keygen(&keygen),
         Command::BreakGlass(allow) => commands::break_glass::break_glass(&allow),
         Command::ControlPlane(served) => commands::control_plane::control_plane(&served, arguments.log).await,
+        Command::Envoy(envoy) => commands::envoy::envoy(envoy),
         Command::Policy(policy) => commands::policy::policy(policy).await,
         Command::Drill(drill) => commands::drill::drill(&drill).await,
     }

@@ -6,13 +6,14 @@
 mod gateways;
 mod hybrid;
 mod written;
+mod xds;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdover_component::{LoadError, NoSchema, Readiness, Runtime, RuntimeOptions, SchemaCheck};
-use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, HttpSettings, KongControlPlane};
-use holdover_gateway::{Builtin, NoGateway, StandIn};
+use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, HttpSettings, KongControlPlane, XdsControlPlane};
+use holdover_gateway::{Builtin, NoGateway, StandIn as KongStandIn};
 use holdover_hybrid::Target;
 use holdover_keys::{EncryptedCache, Identity, KeyRing, KeySettings, Recipient, SigningKey};
 use holdover_node::settings::{ControlPlane, Credentials, Environment, Judges, Problems, S3Addressing, Settings, Sources};
@@ -21,9 +22,10 @@ use holdover_node::{
     FileBundle, FileCache, Journal, NodeParts, PolicyInfo, RunningGateway, Sessions, SystemClock, SystemRandom, new_id, node_id,
 };
 use holdover_plugin::model::Digest;
-use holdover_plugin::policy::Settings as PolicySettings;
+use holdover_plugin::policy::{Settings as PolicySettings, StandIn};
 use holdover_ports::{Clock, Config, Dial, Gate, Importer, ImporterPorts, Inspector, NodeFiles, Random, Schemas, StorageRead, Unanswered};
 use holdover_storage::{Addressing, Options as StorageOptions, PutConfig, StorageUrl};
+use tokio::sync::watch;
 
 use crate::args::SettingsFiles;
 use crate::commands::read_file;
@@ -59,6 +61,7 @@ pub fn settings(files: &SettingsFiles, environment: Environment) -> Result<Setti
         recipient: &recipient,
         hybrid: &hybrid::judge,
         front: &gateways::judge,
+        xds: &xds::judge,
     };
     load(&sources(files, environment), &judges)
 }
@@ -90,7 +93,7 @@ pub struct Wired {
     /// To be brought to rest after the node.
     pub builtin: Option<Arc<Builtin>>,
     /// May meet its own node.
-    pub stand_in: Option<Arc<StandIn>>,
+    pub kong: Option<Arc<KongStandIn>>,
 }
 
 /// Everything that a node is made of, opened. Asks no control plane and no storage anything yet.
@@ -105,16 +108,17 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
             let node_id = node_id(&settings.cache_dir, &*random).map_err(Failure::not_opened)?;
             Some(hybrid::target(settings, environment, address, node_id)?)
         }
-        ControlPlane::Http { .. } | ControlPlane::File { .. } => None,
+        ControlPlane::Http { .. } | ControlPlane::File { .. } | ControlPlane::Xds { .. } => None,
     };
-    let sessions = Arc::new(Sessions::new(dial(&settings.control_plane, control_plane.as_ref(), &random).await?));
+    let sessions = Arc::new(Sessions::new(dial(settings, control_plane.as_ref(), &random).await?));
+    let stand_in = watch::Sender::new(StandIn::Waits);
     let kept = kept(settings, &cache, &keys)?;
     let storages = readers(settings, environment).await?;
     let written = match &settings.export {
         None => None,
         Some(export) => Some(Written::open(settings, export, environment).await?),
     };
-    let Gateways { gateway, builtin, stand_in } = gateways(settings, control_plane, &clock).await?;
+    let Gateways { gateway, builtin, kong } = gateways(settings, control_plane, &stand_in, &clock).await?;
     let gateway = Arc::new(RunningGateway::new(gateway));
     let runtime = runtime(settings, Some(settings.compiled_dir.clone())).await?;
     let schemas = schemas(settings, &runtime).await?;
@@ -153,9 +157,10 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
         clock,
         random,
         policy,
+        stand_in,
         status_listen,
     };
-    Ok(Wired { parts, builtin, stand_in })
+    Ok(Wired { parts, builtin, kong })
 }
 
 /// The settings were judged with these very files; one that changed since is named again.
@@ -178,12 +183,15 @@ fn kept(settings: &Settings, cache: &Arc<FileCache>, keys: &Arc<KeyRing>) -> Res
     }
 }
 
-async fn dial(control_plane: &ControlPlane, kong: Option<&Target>, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
-    match control_plane {
+async fn dial(settings: &Settings, kong: Option<&Target>, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
+    match &settings.control_plane {
         ControlPlane::Kong { address, setting } => {
             let target =
                 kong.ok_or_else(|| Failure::settings(format!("{setting} = {address}: it cannot be dialled without cluster_cert")))?;
             Ok(Arc::new(KongControlPlane::new(target.clone(), setting)))
+        }
+        ControlPlane::Xds { url, token, protocol } => {
+            Ok(Arc::new(XdsControlPlane::new(xds::target(settings, url, token.as_ref(), *protocol)?)))
         }
         ControlPlane::File { path } => Ok(Arc::new(FileControlPlane::new(path.clone()))),
         ControlPlane::Http { url, credentials, ca_file, poll_interval } => {
@@ -206,9 +214,9 @@ async fn dial(control_plane: &ControlPlane, kong: Option<&Target>, random: &Arc<
 async fn nobodys_dial(settings: &Settings, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
     let kong = match &settings.control_plane {
         ControlPlane::Kong { address, .. } => Some(hybrid::target(settings, &Environment::default(), address, new_id(&**random))?),
-        ControlPlane::Http { .. } | ControlPlane::File { .. } => None,
+        ControlPlane::Http { .. } | ControlPlane::File { .. } | ControlPlane::Xds { .. } => None,
     };
-    dial(&settings.control_plane, kong.as_ref(), random).await
+    dial(settings, kong.as_ref(), random).await
 }
 
 /// A configuration file, as the control plane adapter for files delivers it.

@@ -19,6 +19,7 @@ pub fn facts(facts: Facts) -> types::Facts {
             format: match settings.format {
                 Format::Kong => types::ConfigFormat::Kong,
                 Format::Document => types::ConfigFormat::Document,
+                Format::Xds => types::ConfigFormat::Xds,
             },
             version_rule: match settings.version_rule {
                 VersionRule::Exact => types::VersionRule::Exact,

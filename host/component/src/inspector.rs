@@ -50,6 +50,7 @@ impl Inspector for ComponentInspector {
         let format = match format {
             Format::Kong => inspecting::ConfigFormat::Kong,
             Format::Document => inspecting::ConfigFormat::Document,
+            Format::Xds => inspecting::ConfigFormat::Xds,
         };
         within_bounds("validate", async {
             let size = bytes.len() as u64;

@@ -3,6 +3,8 @@
 //! What it sends is delivered as it was sent, inflated: the whole message, with the hash that Kong gave it. Each configuration is
 //! acknowledged as soon as it was read. The wire is `holdover-hybrid`'s; here its endings get the names that the policy knows.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use holdover_hybrid::{Connection, Ended, NO_HASH, Refusal, Target};
 use holdover_ports::{Answer, Config, Dial, Session, Unanswered};
@@ -60,9 +62,10 @@ impl Session for Following {
     }
 
     /// Kong says nothing of it, so both causes are named (boot-02).
-    fn silence(&self) -> &'static str {
+    fn silence(&self) -> Cow<'static, str> {
         "connected, and no configuration came; either the control plane cannot read its own (see whether its database is up), or it holds \
          this node back: see that holdover_gateway_version is a version it serves, and that `plugins` names every plugin it configures"
+            .into()
     }
 }
 

@@ -14,10 +14,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdover_plugin::policy::{Facts, Outcome, Settings};
+use holdover_plugin::policy::{Facts, Outcome, Settings, StandIn};
 use holdover_ports::{Clock, Config, Exporter, Importer, Janitor, Pending, Random};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -48,6 +48,8 @@ pub struct NodeParts {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub policy: Option<PolicyInfo>,
+    /// Told to the gateway, and to health checks of the control plane.
+    pub stand_in: watch::Sender<StandIn>,
     /// `holdover_status_listen`. `None`: no status page.
     pub status_listen: Option<SocketAddr>,
 }
@@ -170,6 +172,7 @@ impl Node {
     /// moment to take its leave.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut beside = JoinSet::new();
+        beside.spawn(self.status.clone().watch_control_plane());
         if let Some(listener) = self.listener {
             beside.spawn(serve::serve(listener, self.status));
         }
@@ -303,7 +306,8 @@ fn status_of(parts: &NodeParts) -> Status {
         storages: parts.settings.storages.clone(),
         policy: parts.policy.clone(),
     };
-    Status::new(identity, parts.sessions.clone(), parts.gateway.clone(), parts.journal.clone(), parts.clock.clone())
+    let stand_in = parts.stand_in.clone();
+    Status::new(identity, parts.sessions.clone(), parts.gateway.clone(), parts.journal.clone(), parts.clock.clone(), stand_in)
 }
 
 /// A state that cannot be read is one that was never kept: the policy begins afresh.

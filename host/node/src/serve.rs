@@ -1,4 +1,4 @@
-//! The status page over HTTP: `/status`, `/why`, `/ready`, `/live`, `/metrics`. Reads, and changes nothing.
+//! The status page over HTTP: `/status`, `/why`, `/ready`, `/live`, `/metrics`, and `/cp/healthy` for health checks of the control plane. Reads, and changes nothing.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -92,8 +92,12 @@ fn respond<B>(request: &Request<B>, status: &Status) -> Response<Full<Bytes>> {
             Ok(()) => text(StatusCode::OK, "ready\n".into()),
             Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         },
+        "/cp/healthy" => match status.control_plane_health() {
+            Ok(sentence) => text(StatusCode::OK, format!("{sentence}\n")),
+            Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+        },
         "/metrics" => with_type(text(StatusCode::OK, status.metrics()), METRICS),
-        _ => text(StatusCode::NOT_FOUND, "here are /status, /why, /ready, /live and /metrics\n".into()),
+        _ => text(StatusCode::NOT_FOUND, "here are /status, /why, /ready, /live, /metrics and /cp/healthy\n".into()),
     }
 }
 

@@ -33,6 +33,8 @@ struct Shared {
     stage: Mutex<Stage>,
     inbox: Inbox,
     deliveries: watch::Sender<Option<Delivery>>,
+    /// Whether the control plane answers: a session is open, or is being refreshed.
+    answers: watch::Sender<bool>,
     /// How many tenures have begun.
     begun: AtomicU64,
     /// The number of the session that delivered last.
@@ -63,9 +65,19 @@ struct Waiting<'a> {
 
 impl Sessions {
     pub fn new(dial: Arc<dyn Dial>) -> Self {
-        let deliveries = watch::Sender::new(None);
+        let (deliveries, answers) = (watch::Sender::new(None), watch::Sender::new(false));
         let (begun, session) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { dial, stage: Mutex::new(Stage::Closed), inbox: Inbox::default(), deliveries, begun, session }) }
+        Self {
+            shared: Arc::new(Shared {
+                dial,
+                stage: Mutex::new(Stage::Closed),
+                inbox: Inbox::default(),
+                deliveries,
+                answers,
+                begun,
+                session,
+            }),
+        }
     }
 
     /// The control plane, as sentences name it.
@@ -100,6 +112,11 @@ impl Sessions {
     /// What no attempt brought: later deliveries, and losses. For one reader.
     pub async fn news(&self) -> News {
         self.shared.inbox.take().await
+    }
+
+    /// Whether the control plane answers, to be waited on.
+    pub fn answers(&self) -> watch::Receiver<bool> {
+        self.shared.answers.subscribe()
     }
 
     /// The newest delivery of all.
@@ -235,7 +252,7 @@ impl Tenure {
         let dialled = timeout_at(until, self.shared.dial.dial()).await;
         let mut session = dialled.map_err(|_| self.shared.late(patience))??;
         let first = timeout_at(until, session.next()).await;
-        let config = first.map_err(|_| self.shared.unanswered(Answer::Silent, session.silence()))??;
+        let config = first.map_err(|_| self.shared.unanswered(Answer::Silent, &session.silence()))??;
         Ok((config, session))
     }
 
@@ -246,6 +263,7 @@ impl Tenure {
         }
         let Stage::Dialling { waiting, task, tenure } = std::mem::replace(&mut *stage, Stage::Closed) else { return };
         *stage = Stage::Open { latest: config.clone(), task, tenure };
+        self.shared.answers.send_replace(true);
         let session = self.shared.session.fetch_add(1, Ordering::AcqRel) + 1;
         self.shared.deliveries.send_replace(Some(Delivery { config: config.clone(), session }));
         let taken = waiting.into_iter().filter_map(|caller| caller.send(Ok(config.clone())).ok()).count();
@@ -288,6 +306,7 @@ impl Tenure {
         if stage.tenure() != Some(self.number) {
             return Vec::new();
         }
+        self.shared.answers.send_replace(false);
         match std::mem::replace(&mut *stage, Stage::Closed) {
             Stage::Dialling { waiting, .. } => waiting,
             Stage::Closed | Stage::Open { .. } => Vec::new(),

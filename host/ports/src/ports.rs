@@ -1,5 +1,6 @@
 //! One trait per capability. Cancelling any of these futures is safe: it happens whenever an episode ends early.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +35,8 @@ pub trait Session: Send {
     async fn next(&mut self) -> Result<Config, Unanswered>;
 
     /// The rest of a sentence for a session that opened and brought nothing in time: what it may mean.
-    fn silence(&self) -> &'static str {
-        "connected, and no configuration came; see whether it hangs, or does not accept this node"
+    fn silence(&self) -> Cow<'static, str> {
+        "connected, and no configuration came; see whether it hangs, or does not accept this node".into()
     }
 }
 

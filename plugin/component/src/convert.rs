@@ -32,6 +32,7 @@ fn settings(settings: types::Settings) -> Result<policy::Settings, String> {
         format: match settings.format {
             types::ConfigFormat::Kong => Format::Kong,
             types::ConfigFormat::Document => Format::Document,
+            types::ConfigFormat::Xds => Format::Xds,
         },
         version_rule: match settings.version_rule {
             types::VersionRule::Exact => VersionRule::Exact,

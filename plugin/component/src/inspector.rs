@@ -17,6 +17,7 @@ impl Guest for Inspector {
         let format = match format {
             ConfigFormat::Kong => Format::Kong,
             ConfigFormat::Document => Format::Document,
+            ConfigFormat::Xds => Format::Xds,
         };
         match stream::drain(body, size).await {
             Ok(bytes) => verdict(inspect::config(bytes, format, schema.as_deref())),

@@ -11,7 +11,6 @@
 //! frame of the PEM is looked at, not whether they match.
 
 mod authentication;
-mod certificates;
 mod credentials;
 pub(crate) mod entities;
 mod envelope;

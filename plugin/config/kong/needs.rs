@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use super::super::certificates;
 use super::super::needs::Need;
 use super::super::tree::{Member, Node, member};
-use super::{certificates, text, walk};
+use super::{text, walk};
 use crate::model::UnixMs;
 
 #[derive(Default)]

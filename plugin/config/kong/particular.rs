@@ -3,13 +3,14 @@
 //!
 //! Reached through a trait object that only a judge makes, so that a component that judges nothing does not carry it.
 
+use super::super::certificates;
 use super::super::tree::Node;
 use super::gateway::Gateway;
 use super::place::Place;
 use super::plugins::{KNOWN, LATER, OLDEST};
 use super::rules::Case;
 use super::schema::Text;
-use super::{certificates, fields, route_rules, text};
+use super::{fields, route_rules, text};
 
 /// In Kong's `plugins`: all that the version brings along.
 pub const BUNDLED: &str = "bundled";

@@ -8,6 +8,7 @@ pub mod check;
 pub mod control_plane;
 pub mod diff;
 pub mod drill;
+pub mod envoy;
 pub mod fetch;
 pub mod generation;
 pub mod history;

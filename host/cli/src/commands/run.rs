@@ -36,7 +36,7 @@ pub async fn run(files: &SettingsFiles, form: LogForm) -> Result<Exit, Failure> 
     };
     tokio::select! {
         () = started.node.run(shutdown) => {}
-        () = met_itself(started.stand_in.as_deref()) => return Err(Failure::settings(MET_ITSELF)),
+        () = met_itself(started.kong.as_deref()) => return Err(Failure::settings(MET_ITSELF)),
     }
     if let Some(builtin) = started.builtin
         && !builtin.drain(DRAIN_PATIENCE).await
@@ -50,24 +50,24 @@ pub async fn run(files: &SettingsFiles, form: LogForm) -> Result<Exit, Failure> 
 struct Started {
     node: Node,
     builtin: Option<Arc<Builtin>>,
-    stand_in: Option<Arc<StandIn>>,
+    kong: Option<Arc<StandIn>>,
 }
 
 /// Nothing good can come of a node that follows itself.
-async fn met_itself(stand_in: Option<&StandIn>) {
-    match stand_in {
-        Some(stand_in) => stand_in.met_itself().await,
+async fn met_itself(kong: Option<&StandIn>) {
+    match kong {
+        Some(kong) => kong.met_itself().await,
         None => std::future::pending().await,
     }
 }
 
 async fn start(settings: &Settings, environment: &Environment) -> Result<Started, Failure> {
-    let Wired { parts, builtin, stand_in } = wire::node(settings, environment).await?;
+    let Wired { parts, builtin, kong } = wire::node(settings, environment).await?;
     let node = Node::open(parts).await.map_err(|error| Failure::not_opened(format!("{error:#}")))?;
     if let Some(address) = node.status_address() {
         tracing::info!(target: "holdover", "status page on http://{address}/status");
     }
-    Ok(Started { node, builtin, stand_in })
+    Ok(Started { node, builtin, kong })
 }
 
 /// Ready when the process is asked to end.

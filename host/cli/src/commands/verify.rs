@@ -74,7 +74,7 @@ impl Judge {
         };
         let schema = match (&arguments.schema, arguments.format) {
             (None, _) => None,
-            (Some(_), Format::Kong) => {
+            (Some(_), Format::Kong | Format::Xds) => {
                 return Err(Failure::settings("--schema: a JSON Schema is held against documents; add --format document"));
             }
             (Some(schema), Format::Document) => {

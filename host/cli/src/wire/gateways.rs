@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use holdover_gateway::{Builtin, DefaultCertificate, FileGateway, NoGateway, Options, StandIn, Telling, Trusted};
+use holdover_gateway::{Builtin, DefaultCertificate, Failover, FileGateway, NoGateway, Options, StandIn as KongStandIn, Telling, Trusted};
 use holdover_hybrid::Target;
 use holdover_node::settings::{Front, Gateway as GatewaySettings, Secret, Settings};
+use holdover_plugin::policy::StandIn;
 use holdover_ports::{Clock, Gateway};
+use tokio::sync::watch;
 
-use super::hybrid;
+use super::{hybrid, xds};
 use crate::exit::Failure;
 
 pub struct Gateways {
@@ -15,23 +17,32 @@ pub struct Gateways {
     /// To be brought to rest after the node.
     pub builtin: Option<Arc<Builtin>>,
     /// May meet its own node.
-    pub stand_in: Option<Arc<StandIn>>,
+    pub kong: Option<Arc<KongStandIn>>,
 }
 
-/// `upstream` is the control plane behind a stand-in, where that is Kong's.
-pub async fn gateways(settings: &Settings, upstream: Option<Target>, clock: &Arc<dyn Clock>) -> Result<Gateways, Failure> {
+/// `upstream` is the control plane behind a stand-in, where that is Kong's; `stand_in` says when others step in.
+pub async fn gateways(
+    settings: &Settings,
+    upstream: Option<Target>,
+    stand_in: &watch::Sender<StandIn>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Gateways, Failure> {
     match &settings.gateway {
         GatewaySettings::Builtin { listen, tls_listen, unenforced, front } => {
             let fronting = fronting(front).map_err(Failure::settings)?;
             let options = Options { unenforced: unenforced.clone(), tls_listen: tls_listen.clone(), ..fronting };
             let bound = Builtin::bind(listen, options).await;
             let builtin = Arc::new(bound.map_err(|not_bound| Failure::not_opened(not_bound.to_string()))?);
-            Ok(Gateways { gateway: builtin.clone(), builtin: Some(builtin), stand_in: None })
+            Ok(Gateways { gateway: builtin.clone(), builtin: Some(builtin), kong: None })
         }
         GatewaySettings::Kong { listen } => {
             let options = hybrid::stand_in(settings, *listen, upstream, clock.clone())?;
-            let stand_in = Arc::new(StandIn::bind(options).await.map_err(Failure::not_opened)?);
-            Ok(Gateways { gateway: stand_in.clone(), builtin: None, stand_in: Some(stand_in) })
+            let kong = Arc::new(KongStandIn::bind(options).await.map_err(Failure::not_opened)?);
+            Ok(Gateways { gateway: kong.clone(), builtin: None, kong: Some(kong) })
+        }
+        GatewaySettings::Envoy { listen } => {
+            let options = xds::failover(settings, *listen, stand_in.subscribe(), clock.clone())?;
+            Ok(plain(Arc::new(Failover::bind(options).await.map_err(Failure::not_opened)?)))
         }
         GatewaySettings::File { path, reload_command } => Ok(plain(Arc::new(FileGateway::new(path, reload_command.clone())))),
         GatewaySettings::None => Ok(plain(Arc::new(NoGateway))),
@@ -55,5 +66,5 @@ fn fronting(front: &Front) -> Result<Options, String> {
 }
 
 fn plain(gateway: Arc<dyn Gateway>) -> Gateways {
-    Gateways { gateway, builtin: None, stand_in: None }
+    Gateways { gateway, builtin: None, kong: None }
 }

@@ -9,7 +9,6 @@
 //! wire, admission and the relay are `holdover-hybrid`'s. Knows not where a configuration comes from, nor when there is an outage.
 
 mod message;
-mod register;
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -17,13 +16,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdover_hybrid::{Acknowledges, DataPlane, Introduced, KongVersion, Limits, Offer, Offers, ServerTls, Target, serve};
-use holdover_ports::{Clock, Config, Gateway, GatewayStatus, NotApplied};
+use holdover_hybrid::{Acknowledges, DataPlane, Introduced, KongVersion, Limits, NO_HASH, Offer, Offers, ServerTls, State, Target, serve};
+use holdover_plugin::model::UnixMs;
+use holdover_ports::{Clock, Config, DataPlaneStatus, Gateway, GatewayStatus, NotApplied};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use register::Register;
+use crate::register::Register;
 
 /// What a stand-in is made of.
 pub struct StandInOptions {
@@ -161,10 +161,34 @@ impl Offers for Counter {
     }
 
     fn seen(&self, data_plane: &DataPlane) {
-        self.register.seen(data_plane);
+        self.register.seen(data_plane.connection, status(data_plane, self.register.now()));
     }
 
     fn gone(&self, data_plane: &DataPlane) {
-        self.register.gone(data_plane);
+        self.register.gone(data_plane.connection, &data_plane.id);
+    }
+}
+
+fn status(data_plane: &DataPlane, now: UnixMs) -> DataPlaneStatus {
+    let (state, reason) = match &data_plane.state {
+        State::Connected => ("connected", None),
+        State::Served { .. } => ("served", None),
+        State::Applied { .. } => ("applied", None),
+        State::Rejected { hash } => {
+            ("rejected", Some(format!("a minute after it was sent {hash} it still runs something else; see its log")))
+        }
+        State::Incompatible(why) => ("incompatible", Some(why.clone())),
+    };
+    DataPlaneStatus {
+        id: data_plane.id.clone(),
+        hostname: data_plane.hostname.clone(),
+        version: data_plane.version.clone(),
+        address: data_plane.ip.to_string(),
+        connected: true,
+        relayed: data_plane.relayed,
+        running: Some(data_plane.running.clone()).filter(|hash| hash != NO_HASH),
+        state,
+        reason,
+        seen_unix_ms: now,
     }
 }

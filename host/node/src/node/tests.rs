@@ -237,6 +237,7 @@ impl Story {
             clock: Arc::new(SystemClock::starting_here()),
             random: Arc::new(crate::random::SystemRandom),
             policy: None,
+            stand_in: tokio::sync::watch::Sender::new(holdover_plugin::policy::StandIn::Waits),
             status_listen: Some("127.0.0.1:0".parse().unwrap()),
         }
     }

@@ -10,6 +10,7 @@ mod front;
 mod gateway;
 mod hybrid;
 mod keys;
+mod xds;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use super::raw::RawSettings;
 use super::reading::Reading;
 use super::reference::Name;
 use super::url;
-use super::{ControlPlane, Export, Gateway, Hybrid, Judges, LogLevel, Role, Settings};
+use super::{ControlPlane, Export, Gateway, Hybrid, Judges, LogLevel, Role, Settings, Xds};
 use acceptance::{Acceptance, acceptance};
 use control_plane::control_plane;
 use exporting::{Exporting, exporting};
@@ -34,6 +35,7 @@ use fallback::{Fallback, fallback};
 use gateway::gateway;
 use hybrid::{Speakers, hybrid};
 use keys::{Keys, Ways, keys};
+use xds::xds;
 
 pub fn check(raw: &RawSettings, environment: &Environment, judges: &Judges<'_>, problems: Vec<Problem>) -> Result<Settings, Problems> {
     let mut reading = Reading::new(raw, environment, problems);
@@ -62,6 +64,7 @@ struct Groups {
     schema: Option<PathBuf>,
     gateway: Gateway,
     hybrid: Option<Hybrid>,
+    xds: Option<Xds>,
     keys: Keys,
     acceptance: Acceptance,
     places: Places,
@@ -76,12 +79,13 @@ fn groups(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<
     let timing = timing(reading);
     let exporting = exporting(reading, fallback.as_ref().map(|fallback| fallback.export));
     let rejoin_guard = reading.choice(Name::RejoinGuard, &REJOIN_GUARDS);
-    let identity = identity(reading, environment);
     let format = format(reading);
+    let identity = identity(reading, environment, format.as_ref().map(|(format, _)| *format));
     let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format), judges);
     let speakers =
         Speakers { control_plane: control_plane.as_ref(), gateway: gateway.as_ref(), format: format.as_ref().map(|(format, _)| *format) };
     let hybrid = hybrid(reading, &speakers, judges);
+    let xds = xds(reading, &speakers, judges);
     let ways = Ways::of(fallback.as_ref(), format.as_ref().map(|(format, _)| *format));
     let keys = keys(reading, ways, judges);
     let acceptance = acceptance(reading, fallback.as_ref(), keys.as_ref());
@@ -104,6 +108,7 @@ fn groups(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<
         schema,
         gateway: gateway?,
         hybrid: hybrid?,
+        xds: xds?,
         keys: keys?,
         acceptance: acceptance?,
         places: places?,
@@ -159,6 +164,7 @@ fn settings(groups: Groups) -> Settings {
         control_plane: groups.control_plane,
         gateway: groups.gateway,
         hybrid: groups.hybrid,
+        xds: groups.xds,
         storages: fallback.storages,
         s3_addressing: fallback.s3_addressing,
         shared_fetch_dir: fallback.shared_fetch_dir,
@@ -230,11 +236,9 @@ struct Identity {
     node: String,
 }
 
-fn identity(reading: &mut Reading<'_>, environment: &Environment) -> Option<Identity> {
+fn identity(reading: &mut Reading<'_>, environment: &Environment, format: Option<Format>) -> Option<Identity> {
     let cluster = reading.of_type::<Cluster>(Name::Cluster);
-    let gateway_version = reading.required(Name::GatewayVersion, "write the gateways' version, for example 3.9.1", |text| {
-        text.parse().map_err(|error: holdover_plugin::model::VersionError| error.to_string())
-    });
+    let gateway_version = view(reading, format);
     let node = reading.parsed(Name::NodeName, |text| match text.len() <= 255 && !text.chars().any(char::is_control) {
         true => Ok(text.to_owned()),
         false => Err("write 1 to 255 printable characters".to_owned()),
@@ -243,12 +247,32 @@ fn identity(reading: &mut Reading<'_>, environment: &Environment) -> Option<Iden
     Some(Identity { cluster: cluster?, gateway_version: gateway_version?, node })
 }
 
+/// What of the cluster is served here: gateways of one version, or with xDS one group of nodes, whatever their versions.
+fn view(reading: &mut Reading<'_>, format: Option<Format>) -> Option<GatewayVersion> {
+    match format {
+        Some(Format::Xds) => {
+            reading.idle(Name::GatewayVersion, "with the format xds holdover_node_group has its place");
+            let how = "write the node.cluster of the Envoys that are served, for example edge";
+            let only = |_| "write 1 to 64 characters of a-z A-Z 0-9 . _ - +".to_owned();
+            reading.required(Name::NodeGroup, how, |text| text.parse().map_err(only))
+        }
+        Some(Format::Kong | Format::Document) | None => {
+            reading.idle(Name::NodeGroup, "only the format xds has node groups; holdover_gateway_version says what is served");
+            reading.required(Name::GatewayVersion, "write the gateways' version, for example 3.9.1", |text| {
+                text.parse().map_err(|error: holdover_plugin::model::VersionError| error.to_string())
+            })
+        }
+    }
+}
+
 fn format(reading: &mut Reading<'_>) -> Option<(Format, Option<PathBuf>)> {
-    let format = reading.choice(Name::Format, &[("kong", Format::Kong), ("document", Format::Document)]);
+    let format = reading.choice(Name::Format, &[("kong", Format::Kong), ("xds", Format::Xds), ("document", Format::Document)]);
     let schema = reading.path(Name::Schema)?;
     let format = format?;
-    if schema.is_some() && format == Format::Kong {
-        let fix = "a JSON Schema is held against documents, and the format is kong; leave it out, or write holdover_format = document";
+    if schema.is_some() && format != Format::Document {
+        let fix = format!(
+            "a JSON Schema is held against documents, and the format is {format}; leave it out, or write holdover_format = document"
+        );
         reading.contradiction(Name::Schema, fix);
         return None;
     }

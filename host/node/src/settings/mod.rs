@@ -62,6 +62,8 @@ pub struct Judges<'a> {
     pub hybrid: &'a dyn Fn(&Hybrid) -> Result<(), String>,
     /// Opens certificates and keys. `Err` is a sentence that begins with the setting at fault.
     pub front: &'a dyn Fn(&Front) -> Result<(), String>,
+    /// The same for xDS.
+    pub xds: &'a dyn Fn(&Xds) -> Result<(), String>,
 }
 
 /// Everything a node needs to know, without gaps and contradictions. Only [`load`] makes one.
@@ -73,6 +75,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// Where the control plane or the gateway speaks Kong's hybrid protocol.
     pub hybrid: Option<Hybrid>,
+    /// Where the control plane or the gateway speaks xDS.
+    pub xds: Option<Xds>,
     /// URLs in the order given; the policy's `StorageId` is an index into them.
     pub storages: Vec<String>,
     pub s3_addressing: S3Addressing,
@@ -120,6 +124,30 @@ pub enum ControlPlane {
         /// Which setting says so.
         setting: &'static str,
     },
+    /// An xDS management server, over ADS; [`Settings::xds`] says as whom.
+    Xds {
+        /// `http://host:port` or `https://host:port`.
+        url: String,
+        token: Option<Secret>,
+        protocol: XdsProtocol,
+    },
+}
+
+/// What xDS is spoken with, as a management server's client and in its place. Texts as given: the adapter reads them.
+#[derive(Clone, Debug)]
+pub struct Xds {
+    /// `node.cluster` of the Envoys that are served.
+    pub node_group: String,
+    /// Certificate and key of this node.
+    pub identity: Option<(String, Secret)>,
+    pub ca_cert: Option<String>,
+    pub server_name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdsProtocol {
+    Delta,
+    StateOfTheWorld,
 }
 
 /// What Kong's hybrid protocol is spoken with, as control plane's follower and as stand-in. Texts as given: the adapter reads them.
@@ -168,6 +196,10 @@ pub enum Gateway {
     },
     /// Kong data planes, to which this node is the control plane.
     Kong {
+        listen: SocketAddr,
+    },
+    /// Envoys, to which this node is the management server while theirs is away.
+    Envoy {
         listen: SocketAddr,
     },
     None,

@@ -49,15 +49,17 @@ settings! {
         "What the gateway beside this node is. A control plane cannot import.";
     ClusterControlPlane "cluster_control_plane" Kong None, false, "`host:port`",
         "Kong's hybrid control plane, which this node follows as a data plane, unless `holdover_control_plane` names another.";
-    ClusterCert "cluster_cert" Kong None, false, "path, PEM, or base64 of PEM",
-        "The cluster's certificate in Kong's hybrid protocol: in the mode `shared` the very one that control plane and data planes have.";
-    ClusterCertKey "cluster_cert_key" Kong None, false, "path, PEM, or base64 of PEM",
+    ClusterCert "cluster_cert" Kong None, false, "path, PEM, or base64 of PEM; with xDS path or PEM",
+        "The cluster's certificate in Kong's hybrid protocol: in the mode `shared` the very one that control plane and data planes have. With \
+         xDS this node's own, shown to a management server that asks for one, and to Envoy by `holdover_ads_listen`.";
+    ClusterCertKey "cluster_cert_key" Kong None, false, "path, PEM, or base64 of PEM; with xDS path or PEM",
         "Its private key. Is never printed.";
     ClusterCaCert "cluster_ca_cert" Kong None, false, "path; in hybrid mode also PEM, or base64 of PEM",
         "Certificates that an https control plane may be signed by, besides the machine's own roots; in Kong's hybrid protocol with \
-         `cluster_mtls = pki`, the only ones that both sides may be signed by.";
+         `cluster_mtls = pki`, and with xDS, the only ones that both sides may be signed by.";
     ClusterServerName "cluster_server_name" Kong None, false, "host name",
-        "Name expected of Kong's hybrid control plane with `cluster_mtls = pki`. Default: the host that is dialled.";
+        "Name expected of Kong's hybrid control plane with `cluster_mtls = pki`, and of an xDS management server. Default: the host that is \
+         dialled.";
     ClusterMtls "cluster_mtls" Kong Some("shared"), false, "`shared`, `pki`",
         "How Kong's hybrid protocol authenticates: both sides with one certificate, or each with its own of one authority.";
     ClusterMaxPayload "cluster_max_payload" Kong Some("16777216"), false, "bytes, at least 4194304",
@@ -96,9 +98,9 @@ settings! {
         "Which headers about itself the built-in gateway sends its clients.";
     LogLevel "log_level" Kong Some("notice"), false, "`debug`, `info`, `notice`, `warn`, `error`, `crit`, `alert`, `emerg`",
         "How much is logged.";
-    ControlPlane "holdover_control_plane" Ours None, false, "`kong://host:port`, `http://…`, `https://…`, `file:///…`",
-        "Where the configuration comes from in normal times: Kong's hybrid control plane, a URL that is polled, or a file that is watched. \
-         Required, unless `cluster_control_plane` is set.";
+    ControlPlane "holdover_control_plane" Ours None, false, "`kong://host:port`, `xds+https://host:port`, `xds+http://host:port`, `http://…`, `https://…`, `file:///…`",
+        "Where the configuration comes from in normal times: Kong's hybrid control plane, an xDS management server (ADS), a URL that is polled, or \
+         a file that is watched. Required, unless `cluster_control_plane` is set.";
     ControlPlaneToken "holdover_control_plane_token" Ours None, true, "text",
         "Bearer token for the control plane.";
     ControlPlaneUser "holdover_control_plane_user" Ours None, false, "text",
@@ -107,22 +109,31 @@ settings! {
         "The user's password.";
     PollInterval "holdover_poll_interval" Ours Some("5s"), false, "duration, at least 100ms",
         "How often an http control plane is asked.";
-    Gateway "holdover_gateway" Ours Some("builtin"), false, "`builtin`, `kong`, `file:///path`, `none`",
-        "Who runs the configuration: the built-in gateway, Kong data planes that dial this node, a gateway that reads this file, or nobody (a backup node).";
+    Gateway "holdover_gateway" Ours Some("builtin"), false, "`builtin`, `kong`, `envoy`, `file:///path`, `none`",
+        "Who runs the configuration: the built-in gateway, Kong data planes or Envoys that dial this node, a gateway that reads this file, or nobody (a \
+         backup node).";
     StandInListen "holdover_stand_in_listen" Ours Some("127.0.0.1:8005"), false, "`address:port`",
         "Where Kong data planes find this node (their `cluster_control_plane`), with `holdover_gateway = kong`.";
+    AdsListen "holdover_ads_listen" Ours Some("127.0.0.1:18000"), false, "`address:port`",
+        "Where Envoys and gRPC clients find their failover management server (ADS), with `holdover_gateway = envoy`. Elsewhere than on loopback it \
+         asks for certificates: `cluster_cert`, `cluster_cert_key` and `cluster_ca_cert`.";
+    XdsProtocol "holdover_xds_protocol" Ours Some("delta"), false, "`delta`, `sotw`",
+        "How an xDS management server is followed: incrementally, or with the state of the world.";
     GatewayReload "holdover_gateway_reload" Ours None, false, "command",
         "Run after the gateway's file was replaced.";
-    GatewayVersion "holdover_gateway_version" Ours None, false, "for example `3.9.1`; required",
+    GatewayVersion "holdover_gateway_version" Ours None, false, "for example `3.9.1`; required, but with the format xds",
         "The version of the gateways that are served. Snapshots are made for it, and taken as `holdover_version_rule` says.";
+    NodeGroup "holdover_node_group" Ours None, false, "1 to 64 characters of `a-z A-Z 0-9 . _ - +`; required with the format xds",
+        "The Envoys that are served: their `node.cluster`, as which this node follows the management server. It has the place of a gateway version: \
+         snapshots are made for one group and taken by no other.";
     VersionRule "holdover_version_rule" Ours Some("exact"), false, "`exact`, `patch`, `minor`",
         "Snapshots of which versions are taken: the same, an older patch (3.9.0 for 3.9.1), or an older minor (3.8.2 for 3.9.1).";
     Cluster "holdover_cluster" Ours Some("default"), false, "1 to 64 characters of `a-z A-Z 0-9 . _ -`",
         "The nodes that share one configuration.";
     NodeName "holdover_node_name" Ours None, false, "1 to 255 printable characters",
         "This node in logs and manifests. Default: the host's name, or `holdover`.";
-    Format "holdover_format" Ours Some("kong"), false, "`kong`, `document`",
-        "The configuration's language: Kong's declarative format, or any JSON or YAML object. The built-in gateway runs `kong`.";
+    Format "holdover_format" Ours Some("kong"), false, "`kong`, `xds`, `document`",
+        "The configuration's language: Kong's declarative format, Envoy's resources, or any JSON or YAML object. The built-in gateway runs `kong`.";
     Schema "holdover_schema" Ours None, false, "path",
         "A JSON Schema that every document must conform to (format `document`).";
     CacheDir "holdover_cache_dir" Ours Some("/var/lib/holdover"), false, "path",

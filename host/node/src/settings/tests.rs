@@ -4,6 +4,7 @@ mod exporting;
 mod front;
 mod hybrid;
 mod keys;
+mod xds;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -347,6 +348,10 @@ const JUDGES: Judges<'static> = Judges {
         }
         Front { trusted_ips, .. } if trusted_ips.iter().any(|ip| ip == "x") => Err("trusted_ips: 'x' is no address; write one".into()),
         _ => Ok(()),
+    },
+    xds: &|xds| match xds.ca_cert.as_deref().is_some_and(|path| path.starts_with("/no/")) {
+        true => Err("cluster_ca_cert: there is no such file; correct the path".into()),
+        false => Ok(()),
     },
 };
 

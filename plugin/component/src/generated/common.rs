@@ -41,6 +41,8 @@ pub mod holdover {
                 Kong,
                 /// Any JSON or YAML object.
                 Document,
+                /// The resources of Envoy's xDS protocol that one node is sent, as one protobuf message: docs/format.md.
+                Xds,
             }
             impl ::core::fmt::Debug for ConfigFormat {
                 fn fmt(
@@ -54,6 +56,7 @@ pub mod holdover {
                         ConfigFormat::Document => {
                             f.debug_tuple("ConfigFormat::Document").finish()
                         }
+                        ConfigFormat::Xds => f.debug_tuple("ConfigFormat::Xds").finish(),
                     }
                 }
             }
@@ -66,6 +69,7 @@ pub mod holdover {
                     match val {
                         0 => ConfigFormat::Kong,
                         1 => ConfigFormat::Document,
+                        2 => ConfigFormat::Xds,
                         _ => panic!("invalid enum discriminant"),
                     }
                 }
@@ -1793,21 +1797,21 @@ pub mod wit_stream {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2383] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb2\x11\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2387] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb6\x11\x01A\x02\x01\
 A\x17\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
-\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x02\x04kong\x08\
-document\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05cache\x07\
-storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\0\x0a\
-on-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-rule\x03\
-\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01r\x02\x0eshrink\
--percenty\x0egrowth-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\x05empty\x06shrin\
-k\x03off\x04\0\x0crejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06digests\x08samenes\
-ss\x06origin\x09\x08position\x14\x04\0\x07serving\x03\0\x15\x01ps\x01k\x03\x01ks\
-\x01r\x1f\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04n\
-odes\x06import\x7f\x08storages\x17\x0aon-refusal\x0b\x07give-up\x03\x12first-fet\
-ch-jitter\x03\x0cexport-delay\x03\x0fsingle-exporter\x7f\x0blease-renew\x03\x0cl\
-ease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06\
+\x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x03\x04kong\x08\
+document\x03xds\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05ca\
+che\x07storage\x06bundle\x04\0\x06origin\x03\0\x08\x01m\x02\x04wait\x08fallback\x04\
+\0\x0aon-refusal\x03\0\x0a\x01m\x03\x05exact\x05patch\x05minor\x04\0\x0cversion-\
+rule\x03\0\x0c\x01m\x02\x04warn\x06refuse\x04\0\x08on-stale\x03\0\x0e\x01r\x02\x0e\
+shrink-percenty\x0egrowth-percenty\x04\0\x05guard\x03\0\x10\x01m\x03\x05empty\x06\
+shrink\x03off\x04\0\x0crejoin-guard\x03\0\x12\x01k\x05\x01r\x04\x06digests\x08sa\
+menesss\x06origin\x09\x08position\x14\x04\0\x07serving\x03\0\x15\x01ps\x01k\x03\x01\
+ks\x01r\x1f\x07clusters\x0fgateway-versions\x06format\x07\x0cversion-rule\x0d\x04\
+nodes\x06import\x7f\x08storages\x17\x0aon-refusal\x0b\x07give-up\x03\x12first-fe\
+tch-jitter\x03\x0cexport-delay\x03\x0fsingle-exporter\x7f\x0blease-renew\x03\x0c\
+lease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06\
 settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
 e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
 -ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\

@@ -131,7 +131,7 @@ fn unenforced(settings: Option<&Settings>) -> Option<Unenforced> {
     match settings.map(|settings| &settings.gateway) {
         None => Some(Unenforced::default()),
         Some(GatewaySettings::Builtin { unenforced, .. }) => Some(unenforced.clone()),
-        Some(GatewaySettings::File { .. } | GatewaySettings::Kong { .. } | GatewaySettings::None) => None,
+        Some(GatewaySettings::File { .. } | GatewaySettings::Kong { .. } | GatewaySettings::Envoy { .. } | GatewaySettings::None) => None,
     }
 }
 

@@ -140,7 +140,8 @@ impl Gateway for NowhereGateway {
     async fn apply(&self, config: &Config) -> Result<(), NotApplied> {
         let began = Instant::now();
         let built = match self.format {
-            Format::Document => Ok(Vec::new()),
+            // What an Envoy makes of resources it alone knows; that they are one whole set, the policy has found.
+            Format::Document | Format::Xds => Ok(Vec::new()),
             Format::Kong => {
                 let (bytes, unenforced) = (config.bytes().clone(), self.unenforced.clone().unwrap_or_default());
                 let built = tokio::task::spawn_blocking(move || Table::build(&bytes, &unenforced).map(|table| table.unenforced_plugins()));

@@ -14,7 +14,9 @@ pub fn gateway(arguments: &VerifyArguments) -> Result<Option<Gateway>, Failure> 
     let Some(version) = asked.kong_version else { return Ok(None) };
     match arguments.format {
         Format::Kong => {}
-        Format::Document => return Err(Failure::settings("--kong-version: Kong judges its own configurations only; add --format kong")),
+        Format::Document | Format::Xds => {
+            return Err(Failure::settings("--kong-version: Kong judges its own configurations only; add --format kong"));
+        }
     }
     let (role, flavor) = (asked.role.unwrap_or_default(), asked.router_flavor.unwrap_or_default());
     let plugins = if asked.plugins.is_empty() { Gateway::default().plugins } else { asked.plugins.clone() };

@@ -8,11 +8,11 @@ use http::uri::Authority;
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::url::parse_http;
-use super::super::{ControlPlane, Credentials};
+use super::super::{ControlPlane, Credentials, XdsProtocol};
 
 pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
-    const HOW: &str = "set it to the URL of the control plane: kong://host:port for Kong's hybrid mode, https://host/path, http://host/path \
-                       or file:///path";
+    const HOW: &str = "set it to the URL of the control plane: kong://host:port for Kong's hybrid mode, xds+https://host:port for an xDS \
+                       management server, https://host/path, http://host/path or file:///path";
     let credentials = credentials(reading);
     let poll_interval = reading.duration(Name::PollInterval, Duration::from_millis(100));
     if reading.is_given(Name::ClusterControlPlane) && !reading.is_given(Name::ControlPlane) {
@@ -35,6 +35,9 @@ pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
         let address = reading.parsed(Name::ControlPlane, |_| host_and_port(address)).flatten()?;
         return Some(kong(reading, address, Name::ControlPlane));
     }
+    if let Some(url) = url.strip_prefix("xds+") {
+        return xds(reading, url, credentials?);
+    }
     let Some(parsed) = parse_http(&url) else {
         reading.contradiction(Name::ControlPlane, HOW);
         return None;
@@ -45,11 +48,38 @@ pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
     }
     let credentials = credentials?;
     if credentials.is_some() && !parsed.encrypted && !parsed.loopback {
-        let fix = "plain http would send the credentials to another machine in the clear; write https://";
-        reading.contradiction(Name::ControlPlane, fix);
+        reading.contradiction(Name::ControlPlane, IN_THE_CLEAR);
     }
     let ca_file = reading.path(Name::ClusterCaCert)?;
     Some(ControlPlane::Http { url, credentials, ca_file, poll_interval: poll_interval? })
+}
+
+const IN_THE_CLEAR: &str = "plain http would send the credentials to another machine in the clear; write https";
+
+fn xds(reading: &mut Reading<'_>, url: &str, credentials: Option<Credentials>) -> Option<ControlPlane> {
+    const HOW: &str = "an xDS management server has a host and a port and no path, for example xds+https://xds.example.com:18000";
+    reading.idle(Name::PollInterval, "an xDS management server is not polled");
+    let protocols = [("delta", XdsProtocol::Delta), ("sotw", XdsProtocol::StateOfTheWorld)];
+    let protocol = reading.choice(Name::XdsProtocol, &protocols);
+    let named = parse_http(url).filter(|parsed| !parsed.credentials);
+    let authority = url.split_once("://").map(|(_, authority)| authority.trim_end_matches('/'));
+    let (Some(parsed), Some(true)) = (named, authority.map(|authority| host_and_port(authority).is_ok())) else {
+        reading.contradiction(Name::ControlPlane, HOW);
+        return None;
+    };
+    let token = match credentials {
+        None => None,
+        Some(Credentials::Token(token)) => Some(token),
+        Some(Credentials::Basic { .. }) => {
+            let fix = "an xDS management server is shown a token or a certificate; set holdover_control_plane_token, or cluster_cert";
+            reading.contradiction(Name::ControlPlaneUser, fix);
+            return None;
+        }
+    };
+    if token.is_some() && !parsed.encrypted && !parsed.loopback {
+        reading.contradiction(Name::ControlPlane, IN_THE_CLEAR);
+    }
+    Some(ControlPlane::Xds { url: url.trim_end_matches('/').to_owned(), token, protocol: protocol? })
 }
 
 fn kong(reading: &mut Reading<'_>, address: String, setting: Name) -> ControlPlane {

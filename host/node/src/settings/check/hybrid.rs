@@ -37,12 +37,16 @@ pub fn hybrid(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judge
     let follows = matches!(speakers.control_plane, Some(ControlPlane::Kong { .. }));
     let stands_in = matches!(speakers.gateway, Some(Gateway::Kong { .. }));
     if !follows && !stands_in {
-        for name in HYBRID_ONLY {
+        let xds =
+            matches!(speakers.control_plane, Some(ControlPlane::Xds { .. })) || matches!(speakers.gateway, Some(Gateway::Envoy { .. }));
+        // These belong to xDS as well.
+        let shared = [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterServerName];
+        for name in HYBRID_ONLY.into_iter().filter(|name| !(xds && shared.contains(name))) {
             reading.idle(name, "neither the control plane nor the gateway speaks Kong's hybrid protocol here");
         }
         return Some(None);
     }
-    if follows && speakers.format == Some(Format::Document) {
+    if follows && matches!(speakers.format, Some(Format::Document | Format::Xds)) {
         let fix = "what Kong's control plane sends is of the format kong; write holdover_format = kong";
         reading.contradiction(Name::Format, fix);
     }

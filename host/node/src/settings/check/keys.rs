@@ -125,10 +125,12 @@ impl Sealed<'_> {
         if ways.export && ways.import {
             self.note_what_comes_back(reading);
         }
-        if ways.export && ways.format == Format::Kong && self.recipients.is_empty() {
-            let note = "cluster_fallback_config_export: a configuration of the format kong counts as secret, and without holdover_recipients \
-                        whoever may read the storage can read it";
-            reading.notes.push(note.to_owned());
+        if ways.export && matches!(ways.format, Format::Kong | Format::Xds) && self.recipients.is_empty() {
+            reading.notes.push(format!(
+                "cluster_fallback_config_export: a configuration of the format {} counts as secret, and without holdover_recipients whoever may \
+                 read the storage can read it",
+                ways.format
+            ));
         }
     }
 

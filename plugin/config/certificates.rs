@@ -154,7 +154,7 @@ fn days(year: u32, month: u32, day: u32) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Version 3, ends 2036-11-19T17:50:16Z in the short form.
@@ -182,7 +182,7 @@ pwIhAJG7+gB2h4QhlxOukybN+0nMEkyMnhzVl01X6TFZpFaz
 -----END CERTIFICATE-----
 ";
     /// Version 1, as `kong hybrid gen_cert` makes them. Ends 2029-11-21T17:50:16Z.
-    const ENDS_2029: &str = "-----BEGIN CERTIFICATE-----
+    pub const ENDS_2029: &str = "-----BEGIN CERTIFICATE-----
 MIIBLjCB1QIUcvMZGnjxRInsbrj5onUFv0/8v+8wCgYIKoZIzj0EAwIwGjEYMBYG
 A1UEAwwPa29uZ19jbHVzdGVyaW5nMB4XDTI2MTEyMjE3NTAxNloXDTI5MTEyMTE3
 NTAxNlowGjEYMBYGA1UEAwwPa29uZ19jbHVzdGVyaW5nMFkwEwYHKoZIzj0CAQYI

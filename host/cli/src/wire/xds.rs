@@ -1,0 +1,120 @@
+//! xDS, from settings to what its two adapters need: with what to prove oneself, whom to dial, and as whom.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdover_control_plane::reads;
+use holdover_gateway::FailoverOptions;
+use holdover_node::settings::{Secret, Settings, Xds, XdsProtocol};
+use holdover_plugin::config::CONFIG_BYTES_MAX;
+use holdover_plugin::policy::StandIn;
+use holdover_ports::Clock;
+use holdover_xds::{ClientTls, Mode, Node, Pem, ServerTls, Target, Token};
+use tokio::sync::watch;
+
+use crate::exit::Failure;
+
+const PEM_BYTES_MAX: u64 = 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What is read of the settings' files.
+struct Proofs {
+    ca: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What the settings ask before anything is opened. `Err` begins with the setting at fault.
+pub fn judge(xds: &Xds) -> Result<(), String> {
+    let proofs = Proofs::read(xds)?;
+    proofs.client(xds.server_name.as_deref())?;
+    proofs.server().map(drop)
+}
+
+/// The management server, to be followed as one node of the group.
+pub fn target(settings: &Settings, url: &str, token: Option<&Secret>, protocol: XdsProtocol) -> Result<Target, Failure> {
+    let xds = spoken(settings)?;
+    let endpoint: http::Uri =
+        url.parse().map_err(|error| Failure::settings(format!("holdover_control_plane = xds+{url}: it is no URL ({error})")))?;
+    let tls = match endpoint.scheme_str() {
+        Some("https") => Some(Proofs::read(xds).and_then(|proofs| proofs.client(xds.server_name.as_deref())).map_err(Failure::settings)?),
+        Some(_) | None => None,
+    };
+    let no_header =
+        || Failure::settings("holdover_control_plane_token: it holds a character that no header may hold; look for a line break in it");
+    let token = token.map(|token| Token::new(token.expose()).ok_or_else(no_header)).transpose()?;
+    let node = Node {
+        id: settings.policy.node.clone(),
+        cluster: xds.node_group.clone(),
+        user_agent_name: "holdover".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let mode = match protocol {
+        XdsProtocol::Delta => Mode::Delta,
+        XdsProtocol::StateOfTheWorld => Mode::StateOfTheWorld,
+    };
+    let (payload_bytes_max, connect_timeout) = (CONFIG_BYTES_MAX, CONNECT_TIMEOUT);
+    Ok(Target { endpoint, tls, token, node, mode, payload_bytes_max, connect_timeout, reads: reads() })
+}
+
+/// What a node's failover is made of.
+pub fn failover(
+    settings: &Settings,
+    listen: SocketAddr,
+    stand_in: watch::Receiver<StandIn>,
+    clock: Arc<dyn Clock>,
+) -> Result<FailoverOptions, Failure> {
+    let xds = spoken(settings)?;
+    let tls = Proofs::read(xds).and_then(|proofs| proofs.server()).map_err(Failure::settings)?;
+    Ok(FailoverOptions { listen, tls, node_group: xds.node_group.clone(), stand_in, clock })
+}
+
+fn spoken(settings: &Settings) -> Result<&Xds, Failure> {
+    // The settings have it wherever the control plane or the gateway speaks xDS.
+    settings.xds.as_ref().ok_or_else(|| Failure::settings("holdover_node_group: it is not set; write the node.cluster of the Envoys"))
+}
+
+impl Proofs {
+    fn read(xds: &Xds) -> Result<Self, String> {
+        let ca = xds.ca_cert.as_deref().map(|text| pem("cluster_ca_cert", text)).transpose()?;
+        let identity = match &xds.identity {
+            None => None,
+            Some((cert, key)) => Some((pem("cluster_cert", cert)?, pem("cluster_cert_key", key.expose())?)),
+        };
+        Ok(Self { ca, identity })
+    }
+
+    fn client(&self, server_name: Option<&str>) -> Result<ClientTls, String> {
+        ClientTls::new(self.ca(), self.identity(), server_name)
+    }
+
+    /// `None`: in plain. With authorities only those are served who show a certificate of theirs.
+    fn server(&self) -> Result<Option<ServerTls>, String> {
+        self.identity().map(|(cert, key)| ServerTls::new(cert, key, self.ca())).transpose()
+    }
+
+    fn ca(&self) -> Option<Pem<'_>> {
+        self.ca.as_deref().map(|pem| Pem { setting: "cluster_ca_cert", pem })
+    }
+
+    fn identity(&self) -> Option<(Pem<'_>, Pem<'_>)> {
+        let (cert, key) = self.identity.as_ref()?;
+        Some((Pem { setting: "cluster_cert", pem: cert }, Pem { setting: "cluster_cert_key", pem: key }))
+    }
+}
+
+/// A path, or PEM as it stands.
+fn pem(setting: &str, text: &str) -> Result<Vec<u8>, String> {
+    if text.trim_start().starts_with("-----BEGIN") {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(text).and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) if bytes.len() as u64 <= PEM_BYTES_MAX => Ok(bytes),
+        Ok(_) => Err(format!("{setting}: it has more than {PEM_BYTES_MAX} bytes; name a PEM file")),
+        Err(error) => Err(format!("{setting}: it cannot be read ({error}); give the path of a readable PEM file, or PEM itself")),
+    }
+}

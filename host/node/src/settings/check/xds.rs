@@ -1,0 +1,79 @@
+//! What xDS is spoken with. Read only where the control plane or the gateway speaks it: the certificates have Kong's names, and are Kong's
+//! hybrid protocol's elsewhere.
+
+use std::net::SocketAddr;
+
+use holdover_plugin::config::Format;
+
+use super::super::problem::Problem;
+use super::super::reading::Reading;
+use super::super::reference::Name;
+use super::super::secret::Secret;
+use super::super::{ControlPlane, Gateway, Judges, Xds};
+use super::hybrid::Speakers;
+
+/// `Some(None)`: nobody speaks it here.
+pub fn xds(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judges<'_>) -> Option<Option<Xds>> {
+    let follows = matches!(speakers.control_plane, Some(ControlPlane::Xds { .. }));
+    let listen = match speakers.gateway {
+        Some(Gateway::Envoy { listen }) => Some(*listen),
+        Some(Gateway::Builtin { .. } | Gateway::File { .. } | Gateway::Kong { .. } | Gateway::None) | None => None,
+    };
+    if !follows {
+        reading.idle(Name::XdsProtocol, "the control plane is no xDS management server");
+    }
+    if !follows && listen.is_none() {
+        return Some(None);
+    }
+    if follows && speakers.format != Some(Format::Xds) {
+        let fix = "what an xDS management server sends is of the format xds; write holdover_format = xds";
+        reading.contradiction(Name::Format, fix);
+        return None;
+    }
+    let node_group = reading.text(Name::NodeGroup).flatten();
+    let identity = identity(reading, listen);
+    let ca_cert = ca_cert(reading, listen);
+    let server_name = reading.text(Name::ClusterServerName);
+    let xds = Xds { node_group: node_group?, identity: identity?, ca_cert: ca_cert?, server_name: server_name? };
+    judged(reading, xds, judges).map(Some)
+}
+
+/// Beyond this machine nobody is served who shows no certificate: a configuration holds secrets.
+fn is_open(listen: Option<SocketAddr>) -> bool {
+    listen.is_some_and(|listen| !listen.ip().to_canonical().is_loopback())
+}
+
+fn identity(reading: &mut Reading<'_>, listen: Option<SocketAddr>) -> Option<Option<(String, Secret)>> {
+    if !reading.is_given(Name::ClusterCert) && !reading.is_given(Name::ClusterCertKey) && !is_open(listen) {
+        return Some(None);
+    }
+    let cert = reading.required(Name::ClusterCert, &how(listen, "give the certificate of cluster_cert_key"), |text| Ok(text.to_owned()));
+    let key = reading.required(Name::ClusterCertKey, &how(listen, "give the key of cluster_cert"), |text| Ok(Secret::new(text.to_owned())));
+    Some(Some((cert?, key?)))
+}
+
+fn ca_cert(reading: &mut Reading<'_>, listen: Option<SocketAddr>) -> Option<Option<String>> {
+    match is_open(listen) {
+        false => reading.text(Name::ClusterCaCert),
+        true => reading.required(Name::ClusterCaCert, &how(listen, ""), |text| Ok(Some(text.to_owned()))),
+    }
+}
+
+fn how(listen: Option<SocketAddr>, otherwise: &str) -> String {
+    match listen.filter(|listen| is_open(Some(*listen))) {
+        Some(listen) => format!(
+            "holdover_ads_listen = {listen} is open to other machines, and serves only who shows a certificate; give it, or listen on 127.0.0.1"
+        ),
+        None => otherwise.to_owned(),
+    }
+}
+
+fn judged(reading: &mut Reading<'_>, xds: Xds, judges: &Judges<'_>) -> Option<Xds> {
+    let Err(sentence) = (judges.xds)(&xds) else { return Some(xds) };
+    const SETTINGS: [Name; 3] = [Name::ClusterCertKey, Name::ClusterCert, Name::ClusterCaCert];
+    match SETTINGS.into_iter().find(|name| sentence.starts_with(name.as_str())) {
+        Some(name) => reading.contradiction(name, sentence.strip_prefix(name.as_str()).unwrap_or(&sentence).trim_start_matches([':', ' '])),
+        None => reading.problems.push(Problem::of_source("cluster_cert".to_owned(), sentence)),
+    }
+    None
+}

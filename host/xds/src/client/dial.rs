@@ -1,0 +1,94 @@
+//! The way to a connection: name, TCP, perhaps TLS. Each step has its time.
+
+use std::io;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::channel::Link;
+use super::{Refusal, Stage, Target};
+use crate::tls::TlsFailure;
+use crate::{ClientTls, PROBE_AFTER, PROBE_INTERVAL, PROBES};
+
+/// The second is what requests are addressed to.
+pub(super) async fn dial(target: &Target) -> Result<(Box<dyn Link>, http::Uri), Refusal> {
+    let bad = |detail: &str| Refusal::BadTarget(format!("{} {detail}", target.endpoint));
+    let Some(host) = target.endpoint.host() else {
+        return Err(bad("has no host; write http://host:port or https://host:port"));
+    };
+    // A URI keeps the brackets of an IPv6 address.
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_tls = match target.endpoint.scheme_str() {
+        Some("https") => true,
+        Some("http") if target.tls.is_some() => return Err(bad("is plain http, and certificates are set; write https, or unset them")),
+        Some("http") => false,
+        Some(_) | None => return Err(bad("is neither http nor https; write http://host:port or https://host:port")),
+    };
+    let port = target.endpoint.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    let tcp = connect(target, host, port).await?;
+    // Requests are small and wait for nothing. A socket that refuses is used all the same.
+    let _ = tcp.set_nodelay(true);
+    let keepalive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
+    let link: Box<dyn Link> = if is_tls { Box::new(secured(target, host, tcp).await?) } else { Box::new(tcp) };
+    Ok((link, target.endpoint.clone()))
+}
+
+async fn secured(target: &Target, host: &str, tcp: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Refusal> {
+    let tls = match &target.tls {
+        Some(tls) => tls.clone(),
+        None => ClientTls::new(None, None, None).map_err(Refusal::BadTarget)?,
+    };
+    let Some(name) = tls.server_name(host) else {
+        return Err(Refusal::BadTarget(format!("the host '{host}' can stand in no certificate; set a server name")));
+    };
+    let handshake = TlsConnector::from(tls.config()).connect(name, tcp);
+    match timeout(target.connect_timeout, handshake).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(of_handshake(&error)),
+        Err(_) => Err(Refusal::TimedOut { stage: Stage::Tls }),
+    }
+}
+
+/// Every address in turn. Only if all of them refuse, nothing listens there.
+async fn connect(target: &Target, host: &str, port: u16) -> Result<TcpStream, Refusal> {
+    let not_resolved = |detail: String| Refusal::NameNotResolved { host: host.to_owned(), detail };
+    let addresses = match timeout(target.connect_timeout, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => return Err(not_resolved(error.to_string())),
+        Err(_) => return Err(Refusal::TimedOut { stage: Stage::Resolve }),
+    };
+    let mut refusal = None;
+    for address in addresses {
+        let failed = match timeout(target.connect_timeout, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => of_connect(&error),
+            Err(_) => Refusal::TimedOut { stage: Stage::Connect },
+        };
+        // An address that is silent says more than one that refuses.
+        if refusal.is_none() || failed != Refusal::ConnectionRefused {
+            refusal = Some(failed);
+        }
+    }
+    Err(refusal.unwrap_or_else(|| not_resolved("it has no address".to_owned())))
+}
+
+fn of_connect(error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Refusal::ConnectionRefused,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Refusal::ConnectionReset { stage: Stage::Connect },
+        io::ErrorKind::TimedOut => Refusal::TimedOut { stage: Stage::Connect },
+        _ => Refusal::NotConnected { detail: error.to_string() },
+    }
+}
+
+fn of_handshake(error: &io::Error) -> Refusal {
+    match TlsFailure::within(error) {
+        Some(TlsFailure::Theirs(detail)) => Refusal::TheirCertificate(detail),
+        Some(TlsFailure::Ours(detail)) => Refusal::OurCertificate(detail),
+        Some(TlsFailure::Other(detail)) => Refusal::Tls(detail),
+        None => Refusal::ConnectionReset { stage: Stage::Tls },
+    }
+}

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use client::{Code, Connection, Ended, Refusal, Stage, Target, Token};
+pub use client::{Code, Connection, Ended, PING_INTERVAL_MIN, Refusal, Stage, Target, Token};
 pub use server::{Client, Gate, Limits, Offers, Snapshot, State, Told, serve};
 pub use tls::{ClientTls, Pem, ServerTls};
 
@@ -40,7 +40,7 @@ pub const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listene
 
 /// For every step of a conversation that one side waits for.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
-/// HTTP/2 pings, from both sides: a peer that is gone without a word is noticed after both times.
+/// HTTP/2 pings to nodes: one that is gone without a word is noticed after both times.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of a text that the other side made up, in characters.

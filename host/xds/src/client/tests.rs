@@ -6,7 +6,7 @@ use crate::kit::{ENDPOINTS, Plain, ROUTE, SECRET, Scripted, any, cluster, endpoi
 use crate::message::{
     Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DeltaResource, DiscoveryRequest, DiscoveryResponse, ResourceName,
 };
-use crate::{CLUSTER, LISTENER, STEP};
+use crate::{CLUSTER, LISTENER, PING_INTERVAL, STEP};
 
 type SotwServer = Scripted<DiscoveryRequest, DiscoveryResponse>;
 type DeltaServer = Scripted<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
@@ -294,6 +294,7 @@ fn target(mode: Mode) -> Target {
         mode,
         payload_bytes_max: BYTES_MAX,
         connect_timeout: STEP,
+        ping_interval: PING_INTERVAL,
         reads: Arc::new(Plain),
     }
 }

@@ -108,7 +108,7 @@ impl Connection {
         self.inbox.next().await
     }
 
-    /// What was asked for and has not come, as (type, name), the first few. A type without a name was not answered at all.
+    /// What was asked for and has not come in a form that can be read, as (type, name), the first few. A type without a name lacks all.
     pub fn missing(&self) -> Vec<(String, Option<String>)> {
         self.inbox.missing()
     }

@@ -176,7 +176,11 @@ async fn in_delta_a_broken_resource_turns_down_the_whole_answer() {
     assert_eq!(turned_down.response_nonce, "2");
     assert!(none(&mut connection).await);
     server.answer(changes(CLUSTER, "3", &[cluster("a", "c-3")])).await;
-    assert_eq!(connection.next().await.unwrap()[0].version, "c-3");
+    assert!(none(&mut connection).await, "what b is meant to be is not known yet");
+    assert_eq!(connection.missing(), [(CLUSTER.to_owned(), Some("b".to_owned()))]);
+    server.answer(DeltaDiscoveryResponse { removed_resources: vec!["b".into()], ..changes(CLUSTER, "4", &[]) }).await;
+    let set = connection.next().await.unwrap();
+    assert_eq!((set.len(), set[0].version.as_str()), (3, "c-3"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -177,7 +177,7 @@ where
         to_send: impl Stream<Item = Req> + Send + 'static,
     ) -> Result<Self, Status> {
         let link = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let channel = Channel::over(link, PATIENCE).await.unwrap();
+        let channel = Channel::over(link, PATIENCE, PATIENCE).await.unwrap();
         let mut client = client::Grpc::with_origin(channel.requests(), http::Uri::from_static("http://localhost"));
         let path = http::uri::PathAndQuery::from_static(method);
         let opened = tokio::time::timeout(PATIENCE, client.streaming(Request::new(to_send), path, Codec::<Req, Res>::new()));

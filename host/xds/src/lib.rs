@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use client::{Code, Connection, Ended, Refusal, Stage, Target, Token};
+pub use client::{Code, Connection, Ended, PING_INTERVAL_MIN, Refusal, Stage, Target, Token};
 pub use server::{Client, Gate, Limits, Offers, Snapshot, State, Told, serve};
 pub use tls::{ClientTls, Pem, ServerTls};
 
@@ -40,16 +40,9 @@ pub const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listene
 
 /// For every step of a conversation that one side waits for.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
-/// HTTP/2 pings. A server may send them as it likes.
-pub(crate) const SERVER_PINGS: Duration = Duration::from_secs(10);
-/// gRPC servers close the connection of a client that pings a quiet stream more often than every five minutes (gRFC A8), so these are only for
-/// what stands between and answers for the kernel. A machine that is gone is noticed by TCP's own keepalive.
-pub(crate) const CLIENT_PINGS: Duration = Duration::from_secs(6 * 60);
+/// HTTP/2 pings to nodes: one that is gone without a word is noticed after both times.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(5);
-/// TCP's keepalive: after so long, so often, so many times.
-pub(crate) const PROBE_AFTER: Duration = Duration::from_secs(10);
-pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-pub(crate) const PROBES: u32 = 3;
 /// Of a text that the other side made up, in characters.
 pub(crate) const DETAIL_MAX: usize = 256;
 

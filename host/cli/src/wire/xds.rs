@@ -12,7 +12,7 @@ use holdover_node::settings::{Secret, Settings, Xds, XdsProtocol};
 use holdover_plugin::config::CONFIG_BYTES_MAX;
 use holdover_plugin::policy::StandIn;
 use holdover_ports::Clock;
-use holdover_xds::{ClientTls, Mode, Node, Pem, ServerTls, Target, Token};
+use holdover_xds::{ClientTls, Mode, Node, PING_INTERVAL_MIN, Pem, ServerTls, Target, Token};
 use tokio::sync::watch;
 
 use crate::exit::Failure;
@@ -55,8 +55,8 @@ pub fn target(settings: &Settings, url: &str, token: Option<&Secret>, protocol: 
         XdsProtocol::Delta => Mode::Delta,
         XdsProtocol::StateOfTheWorld => Mode::StateOfTheWorld,
     };
-    let (payload_bytes_max, connect_timeout) = (CONFIG_BYTES_MAX, CONNECT_TIMEOUT);
-    Ok(Target { endpoint, tls, token, node, mode, payload_bytes_max, connect_timeout, reads: reads() })
+    let (payload_bytes_max, connect_timeout, ping_interval) = (CONFIG_BYTES_MAX, CONNECT_TIMEOUT, PING_INTERVAL_MIN);
+    Ok(Target { endpoint, tls, token, node, mode, payload_bytes_max, connect_timeout, ping_interval, reads: reads() })
 }
 
 /// What a node's failover is made of.

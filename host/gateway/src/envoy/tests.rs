@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdover_plugin::config::xds::types;
 use holdover_ports::Why;
-use holdover_xds::{Code, Connection, Ended, Mode, Reads, Target};
+use holdover_xds::{Code, Connection, Ended, Mode, PING_INTERVAL_MIN, Reads, Target};
 
 use super::*;
 
@@ -109,6 +109,7 @@ impl Ground {
             payload_bytes_max: 1 << 20,
             // Nothing is answered to whoever waits.
             connect_timeout: Duration::from_millis(200),
+            ping_interval: PING_INTERVAL_MIN,
             reads: Arc::new(Plain),
         };
         Connection::open(&target).await.unwrap()

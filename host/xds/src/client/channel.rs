@@ -20,7 +20,7 @@ use tonic::codegen::Service;
 use super::refusal::{Ended, Refusal, Stage};
 use crate::codec::Unreadable;
 use crate::tls::TlsFailure;
-use crate::{CLIENT_PINGS, PING_TIMEOUT, bounded};
+use crate::{PING_TIMEOUT, bounded};
 
 /// A connection ends in the moment in which its streams do. One that goes on lost a stream alone.
 const CAUSE_WAIT: Duration = Duration::from_secs(1);
@@ -58,14 +58,14 @@ struct Watched<S> {
 }
 
 impl Channel {
-    pub async fn over<S>(link: S, within: Duration) -> Result<Self, Refusal>
+    pub async fn over<S>(link: S, within: Duration, ping_interval: Duration) -> Result<Self, Refusal>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let broken = Broken::default();
         let watched = Watched { link, broken: broken.clone() };
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).keep_alive_interval(CLIENT_PINGS).keep_alive_timeout(PING_TIMEOUT).keep_alive_while_idle(true);
+        builder.timer(TokioTimer::new()).keep_alive_interval(ping_interval).keep_alive_timeout(PING_TIMEOUT).keep_alive_while_idle(true);
         builder.adaptive_window(true);
         match timeout(within, builder.handshake(TokioIo::new(watched))).await {
             Ok(Ok((requests, connection))) => Ok(Self { requests, driver: tokio::spawn(connection), broken }),

@@ -1,6 +1,7 @@
 //! The way to a connection: name, TCP, perhaps TLS. Each step has its time.
 
 use std::io;
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -9,8 +10,13 @@ use tokio_rustls::TlsConnector;
 
 use super::channel::Link;
 use super::{Refusal, Stage, Target};
+use crate::ClientTls;
 use crate::tls::TlsFailure;
-use crate::{ClientTls, PROBE_AFTER, PROBE_INTERVAL, PROBES};
+
+/// TCP asks after a machine that has been silent for so long, so often, and with this time between two questions.
+const IDLE: Duration = Duration::from_secs(10);
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+const PROBES: u32 = 2;
 
 /// The second is what requests are addressed to.
 pub(super) async fn dial(target: &Target) -> Result<(Box<dyn Link>, http::Uri), Refusal> {
@@ -28,9 +34,9 @@ pub(super) async fn dial(target: &Target) -> Result<(Box<dyn Link>, http::Uri), 
     };
     let port = target.endpoint.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let tcp = connect(target, host, port).await?;
-    // Requests are small and wait for nothing. A socket that refuses is used all the same.
+    // Requests are small and wait for nothing, and a machine that is gone is to be noticed. A socket that refuses is used all the same.
     let _ = tcp.set_nodelay(true);
-    let keepalive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    let keepalive = TcpKeepalive::new().with_time(IDLE).with_interval(PROBE_INTERVAL).with_retries(PROBES);
     let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
     let link: Box<dyn Link> = if is_tls { Box::new(secured(target, host, tcp).await?) } else { Box::new(tcp) };
     Ok((link, target.endpoint.clone()))

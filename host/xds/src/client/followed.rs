@@ -26,8 +26,10 @@ struct Type {
     wanted: Wanted,
     held: BTreeMap<String, Held>,
     is_answered: bool,
-    /// The latest answer was turned down: what is held is not what the control plane means.
+    /// The latest answer was turned down, and does not say by name what it was of: what is held is not what the control plane means.
     is_rejected: bool,
+    /// Names that an answer had which was turned down, until they come again.
+    doubtful: BTreeSet<String>,
 }
 
 struct Held {
@@ -56,7 +58,7 @@ pub(super) struct Change {
 
 impl Type {
     fn of(wanted: Wanted) -> Self {
-        Self { wanted, held: BTreeMap::new(), is_answered: false, is_rejected: false }
+        Self { wanted, held: BTreeMap::new(), is_answered: false, is_rejected: false, doubtful: BTreeSet::new() }
     }
 
     fn is_complete(&self) -> bool {
@@ -64,7 +66,17 @@ impl Type {
             Wanted::All => self.is_answered,
             Wanted::Named(names) => names.iter().all(|name| self.held.contains_key(name)),
         };
-        is_here && !self.is_rejected
+        is_here && !self.is_rejected && self.doubtful.is_empty()
+    }
+
+    fn judged(&mut self, names: BTreeSet<String>, is_taken: bool) {
+        if is_taken {
+            self.is_rejected = false;
+            self.doubtful.retain(|name| !names.contains(name));
+        } else {
+            self.is_rejected |= names.is_empty();
+            self.doubtful.extend(names);
+        }
     }
 }
 
@@ -82,8 +94,9 @@ impl Followed {
     pub fn take(&mut self, answer: Answer) -> Result<(), Unfit> {
         let Answer { type_url, is_whole, came, removed, .. } = answer;
         let Some(mut followed) = self.types.remove(&type_url) else { return Err(Unfit::Unasked) };
+        let names = came.iter().filter_map(|one| one.name.clone()).chain(removed.iter().cloned()).collect();
         let read = self.read(&type_url, &followed, came);
-        followed.is_rejected = read.is_err();
+        followed.judged(names, read.is_ok());
         let taken = read.map_err(Unfit::Rejected).map(|came| {
             if is_whole {
                 followed.held.clear();
@@ -113,6 +126,7 @@ impl Followed {
                 let names = wants.remove(type_url).unwrap_or_default();
                 let held = followed.held.len();
                 followed.held.retain(|name, _| names.contains(name));
+                followed.doubtful.retain(|name| names.contains(name));
                 // What is let go may have referred to something itself.
                 is_settled &= held == followed.held.len();
                 followed.wanted = Wanted::Named(names);
@@ -138,14 +152,17 @@ impl Followed {
         is_complete.then(|| self.types.values().flat_map(|followed| followed.held.values()).map(|held| held.resource.clone()).collect())
     }
 
+    /// By type and name; a type without a name was not answered, or not in a form that can be read.
     pub fn missing(&self) -> Vec<(String, Option<String>)> {
         let missing = self.types.iter().flat_map(|(type_url, followed)| {
-            let names: Vec<Option<String>> = match &followed.wanted {
-                Wanted::All if followed.is_answered => Vec::new(),
-                Wanted::All => vec![None],
-                Wanted::Named(names) => names.iter().filter(|name| !followed.held.contains_key(*name)).cloned().map(Some).collect(),
+            let absent: BTreeSet<&String> = match &followed.wanted {
+                Wanted::All => BTreeSet::new(),
+                Wanted::Named(names) => names.iter().filter(|name| !followed.held.contains_key(*name)).collect(),
             };
-            names.into_iter().map(|name| (type_url.clone(), name))
+            let is_unanswered = followed.wanted == Wanted::All && !followed.is_answered;
+            let whole = (is_unanswered || followed.is_rejected).then_some(None);
+            let names = absent.into_iter().chain(&followed.doubtful).map(|name| Some(name.clone()));
+            whole.into_iter().chain(names).map(|name| (type_url.clone(), name)).collect::<Vec<_>>()
         });
         missing.take(MISSING_MAX).collect()
     }

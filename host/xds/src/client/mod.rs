@@ -31,6 +31,9 @@ pub use refusal::{Code, Ended, Refusal, Stage};
 
 use crate::{ClientTls, Mode, Node, Reads, Resource};
 
+/// The least [`Target::ping_interval`] that every gRPC server takes: their common bound is 5 minutes.
+pub const PING_INTERVAL_MIN: Duration = Duration::from_secs(305);
+
 /// Whom to dial, and as whom.
 #[derive(Clone)]
 pub struct Target {
@@ -45,6 +48,10 @@ pub struct Target {
     pub payload_bytes_max: usize,
     /// For the name, each address, TLS, and the first sign of an answer.
     pub connect_timeout: Duration,
+    /// Between two HTTP/2 pings, by which a control plane that hangs is noticed 5 s later. Many gRPC servers cut off who pings an idle
+    /// stream more often than every 5 minutes, so less than [`PING_INTERVAL_MIN`] is for those that are set to allow it. A machine that
+    /// is gone is noticed by TCP within 20 s all the same.
+    pub ping_interval: Duration,
     pub reads: Arc<dyn Reads>,
 }
 
@@ -79,7 +86,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let channel = channel::Channel::over(link, target.connect_timeout).await?;
+        let channel = channel::Channel::over(link, target.connect_timeout, target.ping_interval).await?;
         let inbox = Arc::new(Inbox::default());
         let (opened, answered) = oneshot::channel();
         let begun = session::Begun { channel, endpoint, target: target.clone(), inbox: Arc::clone(&inbox), opened };
@@ -101,7 +108,7 @@ impl Connection {
         self.inbox.next().await
     }
 
-    /// What was asked for and has not come, as (type, name), the first few. A type without a name was not answered at all.
+    /// What was asked for and has not come in a form that can be read, as (type, name), the first few. A type without a name lacks all.
     pub fn missing(&self) -> Vec<(String, Option<String>)> {
         self.inbox.missing()
     }

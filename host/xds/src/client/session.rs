@@ -1,7 +1,7 @@
 //! The life of a stream: everything is asked for, each answer is acknowledged, and a set that is complete is handed over once it is quiet.
 //!
 //! A control plane sends a change type by type. Between two of its answers the set may be complete and mean nothing, so a set is handed
-//! over when nothing has come for [`QUIET`], or after [`QUIET_WAIT_MAX`] of steady changes.
+//! over when nothing has come for [`QUIET`], or after [`QUIET_WAIT_MAX`] of steady changes. A stream that ends before takes it along.
 
 use std::future::pending;
 use std::sync::Arc;

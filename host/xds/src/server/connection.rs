@@ -24,7 +24,7 @@ use super::delta::Delta;
 use super::health::{CHECK, Check, WATCH, Watch};
 use super::sotw::Sotw;
 use crate::codec::Codec;
-use crate::{ADS_DELTA, ADS_SOTW, PING_TIMEOUT, SERVER_PINGS, STEP};
+use crate::{ADS_DELTA, ADS_SOTW, PING_INTERVAL, PING_TIMEOUT, STEP};
 
 /// A node has one stream, and perhaps a few that ask for health.
 const STREAMS_PER_CONNECTION_MAX: u32 = 32;
@@ -62,7 +62,7 @@ async fn attend<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(desk: Arc<De
         async move { Ok::<_, Infallible>(route(desk, ip, request).await) }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.timer(TokioTimer::new()).keep_alive_interval(SERVER_PINGS).keep_alive_timeout(PING_TIMEOUT);
+    builder.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_TIMEOUT);
     builder.max_concurrent_streams(STREAMS_PER_CONNECTION_MAX).max_header_list_size(HEADER_BYTES_MAX);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {

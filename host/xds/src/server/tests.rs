@@ -203,8 +203,8 @@ async fn a_node_that_this_process_configured_in_this_outage_is_served_on() {
     // The control plane was there: whoever ran through that may have anything.
     server.turn(Gate::ControlPlaneAnswers);
     assert_eq!(node.next().await.unwrap_err().code(), tonic::Code::Unavailable);
-    server.serve(&seven());
-    let mut node = server.sotw(back()).await;
+    server.serve(&of_version("9"));
+    let mut node = server.sotw(DiscoveryRequest { version_info: "9".into(), ..back() }).await;
     assert_eq!(node.next().await.unwrap_err().code(), tonic::Code::Unavailable);
 }
 

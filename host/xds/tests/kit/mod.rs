@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdover_xds::{
-    CLUSTER, Client, ClientTls, Gate, LISTENER, Limits, Mode, Node, Offers, Reads, Resource, ServerTls, Snapshot, Target, serve,
+    CLUSTER, Client, ClientTls, Gate, LISTENER, Limits, Mode, Node, Offers, PING_INTERVAL_MIN, Reads, Resource, ServerTls, Snapshot,
+    Target, serve,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -119,6 +120,7 @@ pub fn target(port: u16, mode: Mode) -> Target {
         mode,
         payload_bytes_max: 1 << 20,
         connect_timeout: PATIENCE,
+        ping_interval: PING_INTERVAL_MIN,
         reads: Arc::new(Plain),
     }
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use holdover_plugin::config::Format;
 
-use super::super::problem::Problem;
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::secret::Secret;
@@ -70,10 +69,6 @@ fn how(listen: Option<SocketAddr>, otherwise: &str) -> String {
 
 fn judged(reading: &mut Reading<'_>, xds: Xds, judges: &Judges<'_>) -> Option<Xds> {
     let Err(sentence) = (judges.xds)(&xds) else { return Some(xds) };
-    const SETTINGS: [Name; 3] = [Name::ClusterCertKey, Name::ClusterCert, Name::ClusterCaCert];
-    match SETTINGS.into_iter().find(|name| sentence.starts_with(name.as_str())) {
-        Some(name) => reading.contradiction(name, sentence.strip_prefix(name.as_str()).unwrap_or(&sentence).trim_start_matches([':', ' '])),
-        None => reading.problems.push(Problem::of_source("cluster_cert".to_owned(), sentence)),
-    }
+    reading.judged(&[Name::ClusterCert, Name::ClusterCertKey, Name::ClusterCaCert, Name::ClusterServerName], sentence);
     None
 }

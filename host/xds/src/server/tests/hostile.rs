@@ -1,3 +1,5 @@
+//! Clients that are broken, greedy or no clients at all, and those that ask for health.
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

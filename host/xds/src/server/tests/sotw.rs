@@ -1,3 +1,5 @@
+//! The rules of the state-of-the-world variant, one test each, with a client that is driven by hand.
+
 use super::*;
 use crate::message::ErrorDetail;
 

@@ -254,7 +254,7 @@ pub fn target() -> PathBuf {
 }
 
 /// The policy's native code as an image would hold it, made once per test process: a node then starts in milliseconds.
-fn compiled_folder() -> &'static Path {
+pub fn compiled_folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = target().join("tmp/site-native");

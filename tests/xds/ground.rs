@@ -1,0 +1,146 @@
+//! What the stories stand on: a store, an upstream, and nodes of ours that follow a management server. Knows no story.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use holdover_drill::process::{Node, NodeSpec, free_address};
+use holdover_drill::store::{AccessKey, Store, StoreOptions};
+use holdover_drill::upstream::Upstream;
+use holdover_drill::{OFTEN, SELDOM, get, until};
+use holdover_plugin::snapshot::head::Head;
+use holdover_plugin::snapshot::{Trust, keys};
+use holdover_tests::site::{BOUND, binary, compiled_folder};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::envoy::Protocol;
+use crate::resources::{Resources, of_envoy};
+
+/// `node.cluster` of the Envoys, and of the nodes that stand in for them.
+pub const GROUP: &str = "edge";
+
+const BUCKET: &str = "holdover-xds";
+const PREFIX: &str = "prod";
+const CLUSTER: &str = "drill";
+const EXPORTER: (&str, &str) = ("xds-exporter", "xds-exporter-secret");
+const IMPORTER: (&str, &str) = ("xds-importer", "xds-importer-secret");
+const VERDICT_BOUND: Duration = Duration::from_secs(2);
+
+pub struct Ground {
+    pub store: Store,
+    pub upstream: Upstream,
+    folder: TempDir,
+}
+
+/// Where a node beside an Envoy is found.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub ads: SocketAddr,
+    pub status: SocketAddr,
+}
+
+/// A node beside an Envoy: its failover server.
+pub struct Failover {
+    pub node: Node,
+    pub place: Place,
+}
+
+impl Ground {
+    pub async fn start() -> Self {
+        let keys = vec![AccessKey::read_write(EXPORTER.0, EXPORTER.1), AccessKey::read_only(IMPORTER.0, IMPORTER.1)];
+        let store = Store::start(StoreOptions { bucket: BUCKET.to_owned(), keys }).await.unwrap();
+        let folder = tempfile::Builder::new().prefix("holdover-xds-").tempdir().unwrap();
+        Self { store, upstream: Upstream::start("upstream").await.unwrap(), folder }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Of Envoy, with this ground's upstream behind it.
+    pub fn resources(&self, generation: u32) -> Resources {
+        of_envoy(generation, self.upstream.address())
+    }
+
+    /// A backup node that follows this control plane until it has published something, and ends.
+    pub async fn publish(&self, control_plane: SocketAddr, protocol: Protocol) {
+        let spec = self.backup_node("exporter", control_plane, protocol);
+        let mut exporter = Node::spawn(&spec).unwrap();
+        self.published(&mut exporter, 1).await;
+        assert!(exporter.terminate(BOUND).await.unwrap().success());
+    }
+
+    /// Publishes at most once a second, with the key that may write.
+    pub fn backup_node(&self, name: &str, control_plane: SocketAddr, protocol: Protocol) -> NodeSpec {
+        let place = Place::free();
+        self.node(name, place, control_plane, protocol, EXPORTER)
+            .set("cluster_fallback_config_export", "on")
+            .set("cluster_fallback_config_export_delay", "1")
+            .set("proxy_listen", "off")
+    }
+
+    /// A node without a past, beside an Envoy. It gives up a silent control plane after a second.
+    pub fn failover(&self, name: &str, place: Place, control_plane: SocketAddr, protocol: Protocol) -> Failover {
+        let spec = self.node(name, place, control_plane, protocol, IMPORTER);
+        let spec = spec.set("cluster_fallback_config_import", "on").set("holdover_gateway", "envoy");
+        let spec = spec.set("holdover_ads_listen", place.ads).set("holdover_give_up", "1s");
+        Failover { node: Node::spawn(&spec).unwrap(), place }
+    }
+
+    fn node(&self, name: &str, place: Place, control_plane: SocketAddr, protocol: Protocol, key: (&str, &str)) -> NodeSpec {
+        NodeSpec::new(binary(), name, self.folder())
+            .unwrap()
+            .set("role", "data_plane")
+            .set("holdover_cluster", CLUSTER)
+            .set("holdover_node_group", GROUP)
+            .set("holdover_format", "xds")
+            .set("holdover_control_plane", format!("xds+http://{control_plane}"))
+            .set("holdover_xds_protocol", protocol.as_str())
+            .set("holdover_settle", "1s")
+            .set("holdover_status_listen", place.status)
+            .set("holdover_compiled_dir", compiled_folder().display())
+            .set("cluster_fallback_config_storage", format!("s3://{BUCKET}/{PREFIX}"))
+            .env("AWS_CONFIG_STORAGE_ENDPOINT", self.store.endpoint())
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", key.0)
+            .env("AWS_SECRET_ACCESS_KEY", key.1)
+    }
+
+    /// Waits until the head gives so many generations.
+    pub async fn published(&self, exporter: &mut Node, nth: u64) {
+        let what = format!("generation {nth}");
+        let published = until(BOUND, SELDOM, &what, async || {
+            exporter.still_runs()?;
+            let head = self.store.get(&format!("{PREFIX}/{}", keys::HEAD));
+            let head = head.map(|bytes| Head::read(&bytes, &Trust::unasked()).unwrap());
+            Ok(head.filter(|head| head.generation.0 >= nth).map(drop))
+        });
+        let published = published.await;
+        published.unwrap_or_else(|failure| panic!("{failure:#}; the {} said:\n{}", exporter.name(), exporter.log()));
+    }
+}
+
+impl Place {
+    pub fn free() -> Self {
+        Self { ads: free_address().unwrap(), status: free_address().unwrap() }
+    }
+}
+
+impl Failover {
+    /// Waits until its verdict on the control plane is good; returns when that was.
+    pub async fn finds_the_control_plane_healthy(&mut self) -> Instant {
+        let found = until(BOUND, OFTEN, "a good verdict on the control plane", async || {
+            self.node.still_runs()?;
+            let verdict = get(self.place.status, "/cp/healthy", VERDICT_BOUND).await;
+            Ok(verdict.is_ok_and(|answer| answer.status == 200).then(Instant::now))
+        });
+        let found = found.await;
+        found.unwrap_or_else(|failure| panic!("{failure:#}; the {} said:\n{}", self.node.name(), self.node.log()))
+    }
+
+    pub async fn end(mut self) {
+        let ended = self.node.terminate(BOUND).await.unwrap();
+        assert!(ended.success(), "{ended}: {}", self.node.log());
+    }
+}

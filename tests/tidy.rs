@@ -135,12 +135,13 @@ fn the_plugin_depends_on_nothing_of_the_host_and_adapters_know_only_the_ports() 
     for shell in ["plugin/component", "plugin/proxy-wasm", "host/ports", "host/hybrid"] {
         assert_eq!(known(shell), set(&["holdover-plugin"]), "{shell}");
     }
+    assert_eq!(known("host/xds"), set(&[]));
     for adapter in ["host/storage", "host/node"] {
         assert_eq!(known(adapter), set(&["holdover-plugin", "holdover-ports"]), "{adapter}");
     }
-    // Kong's wire has two ends, and one adapter for each.
+    // Kong's wire and xDS have two ends, and one adapter for each.
     for adapter in ["host/control-plane", "host/gateway"] {
-        assert_eq!(known(adapter), set(&["holdover-hybrid", "holdover-plugin", "holdover-ports"]), "{adapter}");
+        assert_eq!(known(adapter), set(&["holdover-hybrid", "holdover-plugin", "holdover-ports", "holdover-xds"]), "{adapter}");
     }
     assert_eq!(known("host/component"), set(&["holdover-plugin", "holdover-plugin-build", "holdover-ports"]));
     let adapters = ["holdover-control-plane", "holdover-gateway"];

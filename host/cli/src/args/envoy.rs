@@ -30,7 +30,7 @@ pub struct BootstrapArguments {
     /// How it asks: one cluster with priorities, or Envoy's own failover, which is experimental there.
     #[arg(long, value_enum, default_value_t = Way::Priorities)]
     pub way: Way,
-    /// What it asks with. Default: delta; with `--way failover` sotw, for with delta that would keep what only the failover had.
+    /// What it asks with. Default: delta; with `--way failover` sotw, for with delta that keeps what only the failover had.
     #[arg(long, value_enum)]
     pub protocol: Option<Protocol>,
     /// Where its admin interface listens. Default: nowhere.

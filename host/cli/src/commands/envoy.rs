@@ -3,7 +3,7 @@
 use holdover_gateway::{Bootstrap, BootstrapProtocol, BootstrapTls, BootstrapWay};
 use holdover_node::settings::Environment;
 
-use super::say_json;
+use super::{say_json, warn};
 use crate::args::{BootstrapArguments, EnvoyCommand, Protocol, Way};
 use crate::exit::{Exit, Failure};
 
@@ -19,9 +19,11 @@ fn bootstrap(arguments: BootstrapArguments) -> Result<Bootstrap, Failure> {
         (Way::Priorities, Some(Protocol::Sotw)) => (BootstrapWay::Priorities, BootstrapProtocol::StateOfTheWorld),
         (Way::Failover, None | Some(Protocol::Sotw)) => (BootstrapWay::Failover, BootstrapProtocol::StateOfTheWorld),
         (Way::Failover, Some(Protocol::Delta)) => {
-            let fix = "--protocol delta: with --way failover Envoy would keep what only the failover had, once the management server is back; \
-                       write sotw, or --way priorities";
-            return Err(Failure::settings(fix));
+            warn(
+                "--protocol delta: with --way failover Envoy keeps what only the failover had, once the management server is back; sotw does not, \
+                 nor does --way priorities",
+            );
+            (BootstrapWay::Failover, BootstrapProtocol::Delta)
         }
     };
     let server_name = arguments.server_name.unwrap_or_else(|| arguments.control_plane.0.clone());

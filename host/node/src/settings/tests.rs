@@ -195,7 +195,7 @@ fn a_bad_value_is_refused_with_what_to_write() {
         ("cluster_fallback_export_s3_config = [1]", "cluster_fallback_export_s3_config", "write a JSON object"),
         ("holdover_poll_interval = 0", "holdover_poll_interval", "write at least 100ms"),
         ("holdover_give_up = 0", "holdover_give_up", "write at least 1ms"),
-        ("holdover_gateway = envoy", "holdover_gateway", "write builtin, kong, none"),
+        ("holdover_gateway = nginx", "holdover_gateway", "write builtin, kong, envoy, none"),
         ("holdover_gateway = file://etc/x", "holdover_gateway", "file:///path"),
         ("holdover_cluster = a/b", "holdover_cluster", "1 to 64 characters"),
         ("holdover_on_refusal = panic", "holdover_on_refusal", "write one of wait, fallback"),
@@ -228,7 +228,7 @@ fn a_request_carries_one_kind_of_credentials() {
     let given = |lines: &str| Given::config(&format!("{WHOLE}{lines}")).variable("TOKEN", "t0ken").variable("PASSWORD", "hunter2");
     let credentials = |lines: &str| match given(lines).settings().control_plane {
         ControlPlane::Http { credentials, .. } => credentials,
-        ControlPlane::File { .. } | ControlPlane::Kong { .. } => panic!("the control plane is no file"),
+        ControlPlane::File { .. } | ControlPlane::Kong { .. } | ControlPlane::Xds { .. } => panic!("the control plane is no file"),
     };
     assert!(matches!(credentials(token), Some(Credentials::Token(secret)) if secret.expose() == "t0ken"));
     let both = format!("{user}{password}");

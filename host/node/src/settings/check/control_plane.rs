@@ -54,7 +54,7 @@ pub fn control_plane(reading: &mut Reading<'_>) -> Option<ControlPlane> {
     Some(ControlPlane::Http { url, credentials, ca_file, poll_interval: poll_interval? })
 }
 
-const IN_THE_CLEAR: &str = "plain http would send the credentials to another machine in the clear; write https";
+const IN_THE_CLEAR: &str = "plain http would send the credentials to another machine in the clear; write https://";
 
 fn xds(reading: &mut Reading<'_>, url: &str, credentials: Option<Credentials>) -> Option<ControlPlane> {
     const HOW: &str = "an xDS management server has a host and a port and no path, for example xds+https://xds.example.com:18000";

@@ -174,3 +174,25 @@ pub fn given_up(last: Option<Unanswered>, patience: Duration) -> Event {
     };
     Event::warning(Name::ControlPlaneGivenUp, sentence).with("answer", answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::{Origin, Serving};
+    use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn a_gateway_is_held_back_from_its_control_plane_only_for_something_better() {
+        let serving = Serving { digest: Digest::of(b"one"), sameness: String::new(), origin: Origin::Storage, position: None };
+        let standings = [
+            (None, StandIn::Waits),
+            (Some(Standing::Serving(serving)), StandIn::Serves),
+            (Some(Standing::Stranded("no rung held".to_owned())), StandIn::StepsAside),
+            (Some(Standing::Refused("forbidden".to_owned())), StandIn::StepsAside),
+        ];
+        for (standing, away) in standings {
+            assert_eq!(stand_in(false, standing.as_ref()), away, "{standing:?}");
+            assert_eq!(stand_in(true, standing.as_ref()), StandIn::StepsAside, "{standing:?}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use holdover_plugin::config::Format;
-use holdover_plugin::policy::{ExportOutcome, Office, Origin, Serving, Standing};
+use holdover_plugin::policy::{ExportOutcome, Office, Origin, Serving, StandIn, Standing};
 use holdover_ports::{ControlPlane, EpisodeLost, Gateway, GatewayStatus, NotApplied};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -75,6 +75,38 @@ async fn losing_the_control_plane_wakes_the_policy_and_leaves_the_node_ready() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_stands_in_for_the_control_plane_waits_steps_in_and_steps_aside_with_it() {
+    let brings = |after, lasts| Dialled::Connects(s(after), vec![(s(0), Ok(config("one"))), (s(lasts), Err(lost()))]);
+    let story = Story::new([Dialled::Fails(lost()), brings(5, 60), brings(5, 60)]);
+    let parts = story.parts();
+    let mut told = parts.stand_in.subscribe();
+    let node = Node::open(parts).await.unwrap();
+    let status = node.status();
+    assert_eq!(*told.borrow_and_update(), StandIn::Waits);
+    assert!(status.control_plane_health().unwrap_err().contains("not known yet"));
+    let running = tokio::spawn(node.run(std::future::pending()));
+
+    // Nothing is served, so nobody is kept from a control plane that may answer others.
+    told.changed().await.unwrap();
+    assert_eq!(*told.borrow_and_update(), StandIn::StepsAside);
+    assert!(status.control_plane_health().unwrap().contains("nothing to serve"));
+
+    story.redials().await;
+    eventually(|| status.ready().is_ok()).await;
+    assert_eq!(status.control_plane_health(), Ok("the control plane answers"));
+    assert!(!told.has_changed().unwrap(), "it stepped aside before");
+
+    told.changed().await.unwrap();
+    assert_eq!(*told.borrow_and_update(), StandIn::Serves);
+    assert!(status.control_plane_health().unwrap_err().contains("is away"));
+
+    story.redials().await;
+    told.changed().await.unwrap();
+    assert_eq!(*told.borrow_and_update(), StandIn::StepsAside);
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_policy_is_woken_when_it_asked_to_be_and_not_before() {
     let story = Story::new([Dialled::Connects(s(0), vec![(s(0), Ok(config("one")))])]);
     story.policy.wakes_after(s(100));
@@ -137,6 +169,7 @@ async fn the_status_page_says_what_is_served_and_whether_the_node_is_ready() {
 
     let starting = ask(address, "GET /ready").await;
     assert!(starting.starts_with("HTTP/1.1 503 ") && starting.contains("starting: "), "{starting}");
+    assert!(ask(address, "GET /cp/healthy").await.starts_with("HTTP/1.1 503 "));
     assert!(ask(address, "GET /live").await.starts_with("HTTP/1.1 200 "));
     while status.ready().is_err() {
         sleep(Duration::from_millis(5)).await;
@@ -154,6 +187,7 @@ async fn the_status_page_says_what_is_served_and_whether_the_node_is_ready() {
     let metrics = ask(address, "GET /metrics").await;
     assert!(metrics.contains("\nholdover_ready 1\n") && metrics.contains("\nholdover_events_total{name=\"exported\"} 0\n"), "{metrics}");
     assert!(ask(address, "GET /why").await.contains("from the control plane"));
+    assert!(ask(address, "GET /cp/healthy").await.starts_with("HTTP/1.1 200 "));
     assert!(ask(address, "POST /status").await.starts_with("HTTP/1.1 405 "));
     assert!(ask(address, "GET /").await.starts_with("HTTP/1.1 404 "));
     running.abort();
@@ -220,6 +254,11 @@ impl Story {
     fn next_process(&mut self, turns: impl IntoIterator<Item = Dialled>) {
         self.sessions = Arc::new(Sessions::new(Timetable::new(turns)));
         self.policy = Policy::new(self.sessions.clone(), self.gateway.clone());
+    }
+
+    /// Whoever asked does not wait, so that what comes goes to the node.
+    async fn redials(&self) {
+        assert!(timeout(s(1), self.sessions.attempt(s(10))).await.is_err());
     }
 
     fn parts(&self) -> NodeParts {

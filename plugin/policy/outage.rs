@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::backoff;
 use super::capabilities::{Answer, Clock, ControlPlane, Events, Random, Unanswered};
 use super::events::{Event, Name, Why};
-use super::facts::Standing;
+use super::facts::{OnRefusal, Standing};
 
 /// When every address refuses, the second try comes this soon, and its refusal gives the control plane up.
 const SECOND_TRY: Duration = Duration::from_millis(50);
@@ -56,13 +56,37 @@ pub enum StandIn {
     Serves,
 }
 
-/// `answers`: a session with the control plane is open. A gateway is held back from a control plane only for the sake of something better.
-pub fn stand_in(answers: bool, standing: Option<&Standing>) -> StandIn {
-    match (answers, standing) {
-        (true, _) => StandIn::StepsAside,
-        (false, None) => StandIn::Waits,
-        (false, Some(Standing::Serving(_))) => StandIn::Serves,
-        (false, Some(Standing::Stranded(_) | Standing::Refused(_))) => StandIn::StepsAside,
+/// What is known of the control plane, by its open session or by the last attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A session is open.
+    Answers,
+    /// No session is open, and nothing was heard.
+    Silent,
+    /// It said a word against this very node. It may well take others.
+    Refuses,
+}
+
+impl Found {
+    pub fn by(answer: Answer) -> Self {
+        match meaning(answer) {
+            Meaning::Unreachable => Self::Silent,
+            Meaning::Refused => Self::Refuses,
+        }
+    }
+}
+
+/// Gateways are held back from their control plane only for the sake of something better, and kept waiting only until it is late.
+pub fn stand_in(found: Found, on_refusal: OnRefusal, standing: Option<&Standing>, late: bool) -> StandIn {
+    match (found, on_refusal) {
+        (Found::Answers, _) | (Found::Refuses, OnRefusal::Wait) => return StandIn::StepsAside,
+        (Found::Refuses, OnRefusal::Fallback) | (Found::Silent, _) => {}
+    }
+    match standing {
+        None if late => StandIn::StepsAside,
+        None => StandIn::Waits,
+        Some(Standing::Serving(_)) => StandIn::Serves,
+        Some(Standing::Stranded(_) | Standing::Refused(_)) => StandIn::StepsAside,
     }
 }
 
@@ -191,8 +215,12 @@ mod tests {
             (Some(Standing::Refused("forbidden".to_owned())), StandIn::StepsAside),
         ];
         for (standing, away) in standings {
-            assert_eq!(stand_in(false, standing.as_ref()), away, "{standing:?}");
-            assert_eq!(stand_in(true, standing.as_ref()), StandIn::StepsAside, "{standing:?}");
+            let judged = |found, on_refusal| stand_in(found, on_refusal, standing.as_ref(), false);
+            assert_eq!(judged(Found::Silent, OnRefusal::Wait), away, "{standing:?}");
+            assert_eq!(judged(Found::Refuses, OnRefusal::Fallback), away, "{standing:?}");
+            assert_eq!(judged(Found::Refuses, OnRefusal::Wait), StandIn::StepsAside, "it may take others: {standing:?}");
+            assert_eq!(judged(Found::Answers, OnRefusal::Fallback), StandIn::StepsAside, "{standing:?}");
         }
+        assert_eq!(stand_in(Found::Silent, OnRefusal::Wait, None, true), StandIn::StepsAside, "nobody waits for ever");
     }
 }

@@ -16,6 +16,7 @@ mod running;
 mod serve;
 mod session;
 pub mod settings;
+mod standing_in;
 mod status;
 mod sweep;
 #[cfg(test)]

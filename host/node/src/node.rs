@@ -29,6 +29,7 @@ use crate::inbox::News;
 use crate::running::RunningGateway;
 use crate::serve;
 use crate::session::{Delivery, Sessions};
+use crate::standing_in::StandingIn;
 use crate::status::{Identity, PolicyInfo, Status};
 use crate::sweep::SweepWorker;
 
@@ -59,6 +60,7 @@ pub struct Node {
     exporting: Option<ExportWorker>,
     sweeping: Option<SweepWorker>,
     status: Arc<Status>,
+    standing_in: Arc<StandingIn>,
     listener: Option<TcpListener>,
 }
 
@@ -102,7 +104,9 @@ impl Node {
             Some(address) => Some(serve::listen(address).await.map_err(anyhow::Error::msg)?),
             None => None,
         };
-        let status = Arc::new(status_of(&parts));
+        let Settings { on_refusal, give_up, .. } = parts.settings;
+        let standing_in = Arc::new(StandingIn::new(parts.sessions.clone(), on_refusal, give_up, parts.stand_in.clone()));
+        let status = Arc::new(status_of(&parts, standing_in.clone()));
         let process = parts.random.random();
         let exporting = match parts.exporter {
             None => None,
@@ -156,7 +160,7 @@ impl Node {
             wake_at: None,
             losses: Losses::default(),
         };
-        Ok(Self { importing, exporting, sweeping, status, listener })
+        Ok(Self { importing, exporting, sweeping, status, standing_in, listener })
     }
 
     pub fn status(&self) -> Arc<Status> {
@@ -172,7 +176,7 @@ impl Node {
     /// moment to take its leave.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut beside = JoinSet::new();
-        beside.spawn(self.status.clone().watch_control_plane());
+        beside.spawn(async move { self.standing_in.watch().await });
         if let Some(listener) = self.listener {
             beside.spawn(serve::serve(listener, self.status));
         }
@@ -296,7 +300,7 @@ impl Importing {
     }
 }
 
-fn status_of(parts: &NodeParts) -> Status {
+fn status_of(parts: &NodeParts, standing_in: Arc<StandingIn>) -> Status {
     let identity = Identity {
         role: if parts.exporter.is_some() { "exporter" } else { "importer" },
         node: parts.settings.node.clone(),
@@ -306,8 +310,7 @@ fn status_of(parts: &NodeParts) -> Status {
         storages: parts.settings.storages.clone(),
         policy: parts.policy.clone(),
     };
-    let stand_in = parts.stand_in.clone();
-    Status::new(identity, parts.sessions.clone(), parts.gateway.clone(), parts.journal.clone(), parts.clock.clone(), stand_in)
+    Status::new(identity, parts.sessions.clone(), parts.gateway.clone(), parts.journal.clone(), parts.clock.clone(), standing_in)
 }
 
 /// A state that cannot be read is one that was never kept: the policy begins afresh.

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use holdover_plugin::policy::outage::Found;
 use holdover_ports::{Answer, Config, ControlPlane, Dial, Session, Unanswered};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
@@ -33,8 +34,8 @@ struct Shared {
     stage: Mutex<Stage>,
     inbox: Inbox,
     deliveries: watch::Sender<Option<Delivery>>,
-    /// Whether the control plane answers: a session is open, or is being refreshed.
-    answers: watch::Sender<bool>,
+    /// What is known of the control plane. While an open session is refreshed it counts as open.
+    found: watch::Sender<Found>,
     /// How many tenures have begun.
     begun: AtomicU64,
     /// The number of the session that delivered last.
@@ -65,18 +66,10 @@ struct Waiting<'a> {
 
 impl Sessions {
     pub fn new(dial: Arc<dyn Dial>) -> Self {
-        let (deliveries, answers) = (watch::Sender::new(None), watch::Sender::new(false));
+        let (deliveries, found) = (watch::Sender::new(None), watch::Sender::new(Found::Silent));
         let (begun, session) = (AtomicU64::new(0), AtomicU64::new(0));
         Self {
-            shared: Arc::new(Shared {
-                dial,
-                stage: Mutex::new(Stage::Closed),
-                inbox: Inbox::default(),
-                deliveries,
-                answers,
-                begun,
-                session,
-            }),
+            shared: Arc::new(Shared { dial, stage: Mutex::new(Stage::Closed), inbox: Inbox::default(), deliveries, found, begun, session }),
         }
     }
 
@@ -114,9 +107,9 @@ impl Sessions {
         self.shared.inbox.take().await
     }
 
-    /// Whether the control plane answers, to be waited on.
-    pub fn answers(&self) -> watch::Receiver<bool> {
-        self.shared.answers.subscribe()
+    /// What is known of the control plane, to be waited on.
+    pub fn found(&self) -> watch::Receiver<Found> {
+        self.shared.found.subscribe()
     }
 
     /// The newest delivery of all.
@@ -230,13 +223,13 @@ impl Tenure {
                 self.open(&config);
                 let lost = self.follow(session).await;
                 let superseded = self.shared.stage().tenure() != Some(self.number);
-                self.end();
+                self.end(Found::by(lost.answer));
                 if !superseded {
                     self.shared.inbox.put(News::Lost(lost));
                 }
             }
             Err(unanswered) => {
-                for caller in self.end() {
+                for caller in self.end(Found::by(unanswered.answer)) {
                     // Who stopped waiting needs no failure either.
                     let _ = caller.send(Err(unanswered.clone()));
                 }
@@ -263,7 +256,7 @@ impl Tenure {
         }
         let Stage::Dialling { waiting, task, tenure } = std::mem::replace(&mut *stage, Stage::Closed) else { return };
         *stage = Stage::Open { latest: config.clone(), task, tenure };
-        self.shared.answers.send_replace(true);
+        self.shared.found.send_replace(Found::Answers);
         let session = self.shared.session.fetch_add(1, Ordering::AcqRel) + 1;
         self.shared.deliveries.send_replace(Some(Delivery { config: config.clone(), session }));
         let taken = waiting.into_iter().filter_map(|caller| caller.send(Ok(config.clone())).ok()).count();
@@ -300,13 +293,13 @@ impl Tenure {
     }
 
     /// Closes the stage, if it is still this tenure's, and hands out who was still waiting.
-    fn end(&mut self) -> Vec<oneshot::Sender<Attempted>> {
+    fn end(&mut self, found: Found) -> Vec<oneshot::Sender<Attempted>> {
         self.ended = true;
         let mut stage = self.shared.stage();
         if stage.tenure() != Some(self.number) {
             return Vec::new();
         }
-        self.shared.answers.send_replace(false);
+        self.shared.found.send_replace(found);
         match std::mem::replace(&mut *stage, Stage::Closed) {
             Stage::Dialling { waiting, .. } => waiting,
             Stage::Closed | Stage::Open { .. } => Vec::new(),
@@ -331,7 +324,7 @@ impl Drop for Tenure {
         }
         let lost = self.shared.broken_off();
         let was_open = matches!(&*self.shared.stage(), Stage::Open { tenure, .. } if *tenure == self.number);
-        drop(self.end());
+        drop(self.end(Found::Silent));
         if was_open {
             self.shared.inbox.put(News::Lost(lost));
         }

@@ -12,15 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdover_plugin::model::UnixMs;
-use holdover_plugin::policy::outage::{StandIn, stand_in};
 use holdover_plugin::policy::{ExportOutcome, Office, Serving, Standing};
 use holdover_ports::{Clock, DataPlaneStatus, Gateway};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use crate::events::{Entry, Failure, Journal};
 use crate::running::Runs;
 use crate::session::Sessions;
+use crate::standing_in::StandingIn;
 
 /// The kinds of gateways that have data planes, even when none is connected.
 const FLEETS: [&str; 2] = ["kong", "envoy"];
@@ -53,7 +52,7 @@ pub struct Status {
     gateway: Arc<dyn Gateway>,
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
-    stand_in: watch::Sender<StandIn>,
+    standing_in: Arc<StandingIn>,
     sheet: Mutex<Sheet>,
 }
 
@@ -170,10 +169,10 @@ impl Status {
         gateway: Arc<dyn Gateway>,
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
-        stand_in: watch::Sender<StandIn>,
+        standing_in: Arc<StandingIn>,
     ) -> Self {
         let export = (identity.role == "exporter").then(ExportReport::default);
-        Self { identity, sessions, gateway, journal, clock, stand_in, sheet: Mutex::new(Sheet { export, ..Sheet::default() }) }
+        Self { identity, sessions, gateway, journal, clock, standing_in, sheet: Mutex::new(Sheet { export, ..Sheet::default() }) }
     }
 
     /// After an importing episode.
@@ -189,33 +188,13 @@ impl Status {
             // A gateway keeps what it runs, and the standing says the rest.
             Standing::Stranded(_) | Standing::Refused(_) => {}
         }
+        self.standing_in.stands(&standing);
         sheet.standing = Some(standing);
-        drop(sheet);
-        self.judge();
     }
 
-    /// For as long as the node runs: what is said of the control plane follows it at once, not at the end of the next episode.
-    pub(crate) async fn watch_control_plane(self: Arc<Self>) {
-        let mut answers = self.sessions.answers();
-        while answers.changed().await.is_ok() {
-            self.judge();
-        }
-    }
-
-    fn judge(&self) {
-        let answers = *self.sessions.answers().borrow();
-        let judged = stand_in(answers, self.sheet().standing.as_ref());
-        self.stand_in.send_if_modified(|current| std::mem::replace(current, judged) != judged);
-    }
-
-    /// What a health check of the control plane is told: `Err` while gateways are to come here in its place, or to wait.
+    /// For health checks of the control plane.
     pub fn control_plane_health(&self) -> Result<&'static str, &'static str> {
-        match *self.stand_in.borrow() {
-            StandIn::StepsAside if *self.sessions.answers().borrow() => Ok("the control plane answers"),
-            StandIn::StepsAside => Ok("the control plane does not answer this node, which has nothing to serve in its place"),
-            StandIn::Waits => Err("it is not known yet whether the control plane answers"),
-            StandIn::Serves => Err("the control plane is away, and its last good configuration is served in its place"),
-        }
+        self.standing_in.health()
     }
 
     /// An episode was lost that the gateway had said yes to: no configuration is taken for the one that is served until the next is

@@ -11,7 +11,7 @@ mod none;
 mod register;
 
 pub use builtin::{Builtin, DefaultCertificate, NotBound, Options, Telling, Trusted};
-pub use envoy::{Bootstrap, Failover, FailoverOptions, Protocol as BootstrapProtocol, Tls as BootstrapTls, Way as BootstrapWay};
+pub use envoy::{AGENT, Bootstrap, Failover, FailoverOptions, Tls as BootstrapTls, Way as BootstrapWay};
 pub use file::FileGateway;
 pub use kong::{StandIn, StandInOptions};
 pub use none::NoGateway;

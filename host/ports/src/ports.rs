@@ -132,6 +132,7 @@ pub struct GatewayStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DataPlaneStatus {
     pub id: String,
+    /// Empty where it does not say.
     pub hostname: String,
     pub version: String,
     pub address: String,
@@ -140,7 +141,7 @@ pub struct DataPlaneStatus {
     pub relayed: bool,
     /// The hash of the configuration that it says it runs.
     pub running: Option<String>,
-    /// `connected`, `served`, `applied`, `rejected` or `incompatible`.
+    /// `connected`, `served`, `applied`, `rejected`, `incompatible`, or `refused`: it was not to be served.
     pub state: &'static str,
     /// Why it is not `applied`, where that is known.
     pub reason: Option<String>,

@@ -48,7 +48,7 @@ pub struct BootstrapArguments {
     /// The name expected of it. Default: the host of `--control-plane`.
     #[arg(long, value_name = "NAME", requires = "ca")]
     pub server_name: Option<String>,
-    /// Speak TLS to the failover too, with the same files: for a node that does not listen on loopback.
+    /// Speak TLS to the failover too, with the same files: for a node that does not listen on loopback. Its certificate must be for its address.
     #[arg(long, requires = "ca")]
     pub failover_tls: bool,
 }

@@ -1,7 +1,8 @@
 //! `holdover envoy bootstrap`: a few arguments to a complete bootstrap. Asks nobody and knows no settings; Envoy's words are the adapter's.
 
-use holdover_gateway::{Bootstrap, BootstrapProtocol, BootstrapTls, BootstrapWay};
+use holdover_gateway::{Bootstrap, BootstrapTls, BootstrapWay};
 use holdover_node::settings::Environment;
+use holdover_xds::Mode;
 
 use super::{say_json, warn};
 use crate::args::{BootstrapArguments, EnvoyCommand, Protocol, Way};
@@ -14,22 +15,22 @@ pub fn envoy(command: EnvoyCommand) -> Result<Exit, Failure> {
 }
 
 fn bootstrap(arguments: BootstrapArguments) -> Result<Bootstrap, Failure> {
-    let (way, protocol) = match (arguments.way, arguments.protocol) {
-        (Way::Priorities, None | Some(Protocol::Delta)) => (BootstrapWay::Priorities, BootstrapProtocol::Delta),
-        (Way::Priorities, Some(Protocol::Sotw)) => (BootstrapWay::Priorities, BootstrapProtocol::StateOfTheWorld),
-        (Way::Failover, None | Some(Protocol::Sotw)) => (BootstrapWay::Failover, BootstrapProtocol::StateOfTheWorld),
+    let (way, mode) = match (arguments.way, arguments.protocol) {
+        (Way::Priorities, None | Some(Protocol::Delta)) => (BootstrapWay::Priorities, Mode::Delta),
+        (Way::Priorities, Some(Protocol::Sotw)) => (BootstrapWay::Priorities, Mode::StateOfTheWorld),
+        (Way::Failover, None | Some(Protocol::Sotw)) => (BootstrapWay::Failover, Mode::StateOfTheWorld),
         (Way::Failover, Some(Protocol::Delta)) => {
             warn(
                 "--protocol delta: with --way failover Envoy keeps what only the failover had, once the management server is back; sotw does not, \
                  nor does --way priorities",
             );
-            (BootstrapWay::Failover, BootstrapProtocol::Delta)
+            (BootstrapWay::Failover, Mode::Delta)
         }
     };
-    let server_name = arguments.server_name.unwrap_or_else(|| arguments.control_plane.0.clone());
-    let tls = arguments.ca.map(|ca| BootstrapTls { ca, cert_and_key: arguments.cert.zip(arguments.key), server_name: Some(server_name) });
-    // The node is found by its address, for which its certificate has no name.
-    let failover_tls = tls.clone().filter(|_| arguments.failover_tls).map(|tls| BootstrapTls { server_name: None, ..tls });
+    let name = arguments.server_name.unwrap_or_else(|| arguments.control_plane.0.clone());
+    let tls = arguments.ca.map(|ca| BootstrapTls { ca, cert_and_key: arguments.cert.zip(arguments.key), name });
+    let failover_name = arguments.failover.ip().to_string();
+    let failover_tls = tls.clone().filter(|_| arguments.failover_tls).map(|tls| BootstrapTls { name: failover_name, ..tls });
     Ok(Bootstrap {
         node_id: match arguments.node_id {
             Some(node_id) => node_id,
@@ -40,7 +41,7 @@ fn bootstrap(arguments: BootstrapArguments) -> Result<Bootstrap, Failure> {
         failover: arguments.failover,
         health: arguments.health,
         way,
-        protocol,
+        mode,
         admin: arguments.admin,
         control_plane_tls: tls,
         failover_tls,

@@ -1,13 +1,12 @@
 //! xDS, from settings to what its two adapters need: with what to prove oneself, whom to dial, and as whom.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdover_control_plane::reads;
-use holdover_gateway::FailoverOptions;
+use holdover_gateway::{AGENT, FailoverOptions};
+use holdover_hybrid::Given;
 use holdover_node::settings::{Secret, Settings, Xds, XdsProtocol};
 use holdover_plugin::config::CONFIG_BYTES_MAX;
 use holdover_plugin::policy::StandIn;
@@ -17,7 +16,6 @@ use tokio::sync::watch;
 
 use crate::exit::Failure;
 
-const PEM_BYTES_MAX: u64 = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What is read of the settings' files.
@@ -29,8 +27,13 @@ struct Proofs {
 /// What the settings ask before anything is opened. `Err` begins with the setting at fault.
 pub fn judge(xds: &Xds) -> Result<(), String> {
     let proofs = Proofs::read(xds)?;
-    proofs.client(xds.server_name.as_deref())?;
-    proofs.server().map(drop)
+    if xds.follows_tls {
+        proofs.client(xds.server_name.as_deref())?;
+    }
+    if xds.serves_tls {
+        proofs.server()?;
+    }
+    Ok(())
 }
 
 /// The management server, to be followed as one node of the group.
@@ -38,9 +41,9 @@ pub fn target(settings: &Settings, url: &str, token: Option<&Secret>, protocol: 
     let xds = spoken(settings)?;
     let endpoint: http::Uri =
         url.parse().map_err(|error| Failure::settings(format!("holdover_control_plane = xds+{url}: it is no URL ({error})")))?;
-    let tls = match endpoint.scheme_str() {
-        Some("https") => Some(Proofs::read(xds).and_then(|proofs| proofs.client(xds.server_name.as_deref())).map_err(Failure::settings)?),
-        Some(_) | None => None,
+    let tls = match xds.follows_tls {
+        true => Some(Proofs::read(xds).and_then(|proofs| proofs.client(xds.server_name.as_deref())).map_err(Failure::settings)?),
+        false => None,
     };
     let no_header =
         || Failure::settings("holdover_control_plane_token: it holds a character that no header may hold; look for a line break in it");
@@ -48,7 +51,7 @@ pub fn target(settings: &Settings, url: &str, token: Option<&Secret>, protocol: 
     let node = Node {
         id: settings.policy.node.clone(),
         cluster: xds.node_group.clone(),
-        user_agent_name: "holdover".to_owned(),
+        user_agent_name: AGENT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mode = match protocol {
@@ -67,7 +70,10 @@ pub fn failover(
     clock: Arc<dyn Clock>,
 ) -> Result<FailoverOptions, Failure> {
     let xds = spoken(settings)?;
-    let tls = Proofs::read(xds).and_then(|proofs| proofs.server()).map_err(Failure::settings)?;
+    let tls = match xds.serves_tls {
+        true => Proofs::read(xds).and_then(|proofs| proofs.server()).map_err(Failure::settings)?,
+        false => None,
+    };
     Ok(FailoverOptions { listen, tls, node_group: xds.node_group.clone(), stand_in, clock })
 }
 
@@ -78,6 +84,7 @@ fn spoken(settings: &Settings) -> Result<&Xds, Failure> {
 
 impl Proofs {
     fn read(xds: &Xds) -> Result<Self, String> {
+        let pem = |setting, value: &str| Given { setting, value }.pem();
         let ca = xds.ca_cert.as_deref().map(|text| pem("cluster_ca_cert", text)).transpose()?;
         let identity = match &xds.identity {
             None => None,
@@ -90,7 +97,7 @@ impl Proofs {
         ClientTls::new(self.ca(), self.identity(), server_name)
     }
 
-    /// `None`: in plain. With authorities only those are served who show a certificate of theirs.
+    /// With authorities only those are served who show a certificate of theirs.
     fn server(&self) -> Result<Option<ServerTls>, String> {
         self.identity().map(|(cert, key)| ServerTls::new(cert, key, self.ca())).transpose()
     }
@@ -102,19 +109,5 @@ impl Proofs {
     fn identity(&self) -> Option<(Pem<'_>, Pem<'_>)> {
         let (cert, key) = self.identity.as_ref()?;
         Some((Pem { setting: "cluster_cert", pem: cert }, Pem { setting: "cluster_cert_key", pem: key }))
-    }
-}
-
-/// A path, or PEM as it stands.
-fn pem(setting: &str, text: &str) -> Result<Vec<u8>, String> {
-    if text.trim_start().starts_with("-----BEGIN") {
-        return Ok(text.as_bytes().to_vec());
-    }
-    let mut bytes = Vec::new();
-    let read = File::open(text).and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes));
-    match read {
-        Ok(_) if bytes.len() as u64 <= PEM_BYTES_MAX => Ok(bytes),
-        Ok(_) => Err(format!("{setting}: it has more than {PEM_BYTES_MAX} bytes; name a PEM file")),
-        Err(error) => Err(format!("{setting}: it cannot be read ({error}); give the path of a readable PEM file, or PEM itself")),
     }
 }

@@ -92,6 +92,11 @@ impl Network {
             None => (text.parse::<IpAddr>().ok()?, None),
             Some((address, bits)) => (address.parse::<IpAddr>().ok()?, Some(bits.parse::<u32>().ok()?)),
         };
+        // As peers are seen: an IPv4 network that is written as IPv6 is one of IPv4.
+        let (address, bits) = match (address.to_canonical(), bits) {
+            (IpAddr::V4(canonical), Some(bits)) if address.is_ipv6() => (IpAddr::V4(canonical), Some(bits.checked_sub(96)?)),
+            (canonical, bits) => (canonical, bits),
+        };
         let width = width(address);
         let bits = bits.unwrap_or(width);
         (bits <= width).then_some(Self { address, bits })

@@ -4,8 +4,9 @@
 //! plane's port, so that a control plane that accepts and says nothing counts as what it is. *Failover*: Envoy's own second management server,
 //! which is still experimental there. What each option does to a start was measured (docs/envoy.md). Opens no file: Envoy reads them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use holdover_xds::Mode;
 use serde_json::{Value, json};
 
 /// What a bootstrap is made of.
@@ -21,7 +22,7 @@ pub struct Bootstrap {
     /// `holdover_status_listen`.
     pub health: SocketAddr,
     pub way: Way,
-    pub protocol: Protocol,
+    pub mode: Mode,
     pub admin: Option<SocketAddr>,
     /// How the control plane is spoken to; `None`: in plain.
     pub control_plane_tls: Option<Tls>,
@@ -35,18 +36,13 @@ pub enum Way {
     Failover,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Delta,
-    StateOfTheWorld,
-}
-
 /// Paths as Envoy finds them.
 #[derive(Clone, Debug)]
 pub struct Tls {
     pub ca: String,
     pub cert_and_key: Option<(String, String)>,
-    pub server_name: Option<String>,
+    /// The host name or address that the certificate must be for.
+    pub name: String,
 }
 
 /// Clusters are initialised in the order of their names, and Envoy asks the failover first if that is ready first.
@@ -89,9 +85,9 @@ impl Bootstrap {
         let back_off = json!({ "retry_back_off": { "base_interval": "0.1s", "max_interval": "1s" } });
         let service = |name: &&str| json!({ "envoy_grpc": { "cluster_name": name, "retry_policy": back_off } });
         json!({
-            "api_type": match self.protocol {
-                Protocol::Delta => "DELTA_GRPC",
-                Protocol::StateOfTheWorld => "GRPC",
+            "api_type": match self.mode {
+                Mode::Delta => "DELTA_GRPC",
+                Mode::StateOfTheWorld => "GRPC",
             },
             "transport_api_version": "V3",
             "grpc_services": names.iter().map(service).collect::<Vec<_>>(),
@@ -131,7 +127,8 @@ impl Bootstrap {
                 "timeout": "0.5s",
                 "interval": "1s",
                 "no_traffic_interval": "1s",
-                "unhealthy_threshold": 1,
+                // An answer other than 200 counts at once; only a check that is not answered, for Holdover restarts, is tried again.
+                "unhealthy_threshold": 3,
                 "healthy_threshold": 1,
                 "http_health_check": { "path": "/cp/healthy", "codec_client_type": "HTTP1" },
                 "transport_socket_match_criteria": { SOCKET: "health" },
@@ -171,7 +168,14 @@ impl Bootstrap {
 
 impl Tls {
     fn socket(&self) -> Value {
-        let mut common = json!({ "validation_context": { "trusted_ca": { "filename": self.ca } } });
+        let is_address = self.name.parse::<IpAddr>().is_ok();
+        let kind = if is_address { "IP_ADDRESS" } else { "DNS" };
+        let mut common = json!({
+            "validation_context": {
+                "trusted_ca": { "filename": self.ca },
+                "match_typed_subject_alt_names": [{ "san_type": kind, "matcher": { "exact": self.name } }],
+            },
+        });
         if let (Some(common), Some((cert, key))) = (common.as_object_mut(), &self.cert_and_key) {
             let pair = json!({ "certificate_chain": { "filename": cert }, "private_key": { "filename": key } });
             common.insert("tls_certificates".to_owned(), json!([pair]));
@@ -180,14 +184,9 @@ impl Tls {
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
             "common_tls_context": common,
         });
-        if let (Some(context), Some(name)) = (context.as_object_mut(), &self.server_name) {
-            context.insert("sni".to_owned(), json!(name));
-            if let Some(validation) = context.get_mut("common_tls_context").and_then(|common| common.get_mut("validation_context")) {
-                let exactly = json!({ "san_type": "DNS", "matcher": { "exact": name } });
-                if let Some(validation) = validation.as_object_mut() {
-                    validation.insert("match_typed_subject_alt_names".to_owned(), json!([exactly]));
-                }
-            }
+        // An address is no server name.
+        if let (Some(context), false) = (context.as_object_mut(), is_address) {
+            context.insert("sni".to_owned(), json!(self.name));
         }
         json!({ "name": "envoy.transport_sockets.tls", "typed_config": context })
     }
@@ -213,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    fn bootstrap(way: Way, protocol: Protocol) -> Bootstrap {
+    fn bootstrap(way: Way, mode: Mode) -> Bootstrap {
         Bootstrap {
             node_id: "envoy-1".into(),
             node_group: "edge".into(),
@@ -221,7 +220,7 @@ mod tests {
             failover: ([127, 0, 0, 1], 18001).into(),
             health: ([127, 0, 0, 1], 8108).into(),
             way,
-            protocol,
+            mode,
             admin: None,
             control_plane_tls: None,
             failover_tls: None,
@@ -230,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_control_planes_health_is_holdovers_verdict_and_nobody_checks_the_failover() {
-        let rendered = bootstrap(Way::Priorities, Protocol::Delta).render();
+        let rendered = bootstrap(Way::Priorities, Mode::Delta).render();
         let cluster = &rendered["static_resources"]["clusters"][0];
         let endpoint = |priority: usize| &cluster["load_assignment"]["endpoints"][priority]["lb_endpoints"][0]["endpoint"];
         assert_eq!(endpoint(0)["address"]["socket_address"], json!({ "address": "xds.example.com", "port_value": 18000 }));
@@ -241,7 +240,7 @@ mod tests {
 
     #[test]
     fn envoys_own_failover_is_switched_on_and_the_control_planes_cluster_comes_first_by_name() {
-        let rendered = bootstrap(Way::Failover, Protocol::StateOfTheWorld).render();
+        let rendered = bootstrap(Way::Failover, Mode::StateOfTheWorld).render();
         let flag = &rendered["layered_runtime"]["layers"][0]["static_layer"]["envoy.restart_features.xds_failover_support"];
         assert_eq!(*flag, true);
         let services = &rendered["dynamic_resources"]["ads_config"]["grpc_services"];
@@ -253,8 +252,8 @@ mod tests {
 
     #[test]
     fn tls_is_spoken_to_the_control_plane_and_not_to_the_health_check() {
-        let tls = Tls { ca: "/ca.pem".into(), cert_and_key: Some(("/c.pem".into(), "/k.pem".into())), server_name: Some("xds".into()) };
-        let rendered = Bootstrap { control_plane_tls: Some(tls), ..bootstrap(Way::Priorities, Protocol::Delta) }.render();
+        let tls = Tls { ca: "/ca.pem".into(), cert_and_key: Some(("/c.pem".into(), "/k.pem".into())), name: "xds".into() };
+        let rendered = Bootstrap { control_plane_tls: Some(tls), ..bootstrap(Way::Priorities, Mode::Delta) }.render();
         let sockets = &rendered["static_resources"]["clusters"][0]["transport_socket_matches"];
         let context = &sockets[0]["transport_socket"]["typed_config"];
         assert_eq!(context["sni"], "xds");
@@ -263,5 +262,14 @@ mod tests {
         for plain in [1, 2] {
             assert_eq!(sockets[plain]["transport_socket"]["name"], "envoy.transport_sockets.raw_buffer");
         }
+    }
+
+    #[test]
+    fn an_address_is_expected_as_an_address_and_is_no_server_name() {
+        let socket = Tls { ca: "/ca.pem".into(), cert_and_key: None, name: "10.0.0.1".into() }.socket();
+        let context = &socket["typed_config"];
+        let expected = &context["common_tls_context"]["validation_context"]["match_typed_subject_alt_names"][0];
+        assert_eq!(*expected, json!({ "san_type": "IP_ADDRESS", "matcher": { "exact": "10.0.0.1" } }));
+        assert!(context["sni"].is_null());
     }
 }

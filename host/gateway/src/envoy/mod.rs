@@ -28,7 +28,10 @@ use tokio::task::JoinHandle;
 
 use crate::register::Register;
 
-pub use bootstrap::{Bootstrap, Protocol, Tls, Way};
+pub use bootstrap::{Bootstrap, Tls, Way};
+
+/// By what a node of ours is known on the wire.
+pub const AGENT: &str = "holdover";
 
 /// What a failover is made of.
 pub struct FailoverOptions {
@@ -138,8 +141,12 @@ impl Offers for Desk {
         self.gate.subscribe()
     }
 
-    /// Whoever says another group is of another configuration.
+    /// Whoever says another group is of another configuration, and who is of our kind would follow what came from a storage as if a control
+    /// plane had said it.
     fn admits(&self, node: &Node) -> Result<(), String> {
+        if node.user_agent_name == AGENT {
+            return Err("this is a failover, and no management server; correct holdover_control_plane".to_owned());
+        }
         match node.cluster == self.node_group {
             true => Ok(()),
             false => Err(format!("node.cluster is '{}', and '{}' is served here (holdover_node_group)", node.cluster, self.node_group)),
@@ -158,12 +165,13 @@ impl Offers for Desk {
 fn row(client: &Client, now: UnixMs) -> DataPlaneStatus {
     let (state, reason) = match &client.state {
         State::Waiting => ("connected", None),
-        State::Refused(why) => ("incompatible", Some(why.clone())),
+        State::Refused(why) => ("refused", Some(why.clone())),
         State::Serving => told(client),
     };
     DataPlaneStatus {
         id: client.node.id.clone(),
-        hostname: client.node.cluster.clone(),
+        // Its machine it does not say.
+        hostname: String::new(),
         version: client.node.version.clone(),
         address: client.ip.to_string(),
         connected: true,

@@ -51,7 +51,15 @@ async fn another_group_is_refused_and_shown() {
         "{ended}"
     );
     let rows = ground.failover.status().data_planes;
-    assert!(rows.iter().any(|row| row.hostname == "core" && row.state == "incompatible" && row.reason.is_some()), "{rows:?}");
+    assert!(rows.iter().any(|row| row.state == "refused" && row.reason.as_ref().is_some_and(|why| why.contains("'core'"))), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_node_of_our_own_kind_is_not_served() {
+    let ground = Ground::with(StandIn::Serves).await;
+    ground.failover.apply(&config("7")).await.unwrap();
+    let ended = ground.connect_as(AGENT, "edge", Mode::Delta).await.next().await.unwrap_err();
+    assert!(matches!(&ended, Ended::Status { code: Code::PermissionDenied, detail } if detail.contains("no management server")), "{ended}");
 }
 
 #[tokio::test]
@@ -100,11 +108,15 @@ impl Ground {
     }
 
     async fn connect(&self, cluster: &str, mode: Mode) -> Connection {
+        self.connect_as("envoy", cluster, mode).await
+    }
+
+    async fn connect_as(&self, agent: &str, cluster: &str, mode: Mode) -> Connection {
         let target = Target {
             endpoint: format!("http://{}", self.failover.local_addr()).parse().unwrap(),
             tls: None,
             token: None,
-            node: Node { id: "envoy".into(), cluster: cluster.into(), ..Node::default() },
+            node: Node { id: "envoy".into(), cluster: cluster.into(), user_agent_name: agent.into(), ..Node::default() },
             mode,
             payload_bytes_max: 1 << 20,
             // Nothing is answered to whoever waits.

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use holdover_plugin::config::Format;
-use holdover_plugin::model::{Cluster, GatewayVersion};
+use holdover_plugin::model::{Cluster, GatewayVersion, VersionRule};
 use holdover_plugin::policy::{OnRefusal, RejoinGuard, Settings as PolicySettings};
 
 use super::environment::Environment;
@@ -123,7 +123,11 @@ fn policy(groups: &Groups) -> PolicySettings {
         cluster: identity.cluster.clone(),
         gateway_version: identity.gateway_version.clone(),
         format: groups.format,
-        version_rule: acceptance.version_rule,
+        version_rule: match groups.format {
+            // Groups have no order, whatever their names look like.
+            Format::Xds => VersionRule::Exact,
+            Format::Kong | Format::Document => acceptance.version_rule,
+        },
         node: identity.node.clone(),
         import: fallback.import,
         storages: fallback.storages.iter().map(|storage| url::shown(storage)).collect(),
@@ -252,6 +256,7 @@ fn view(reading: &mut Reading<'_>, format: Option<Format>) -> Option<GatewayVers
     match format {
         Some(Format::Xds) => {
             reading.idle(Name::GatewayVersion, "with the format xds holdover_node_group has its place");
+            reading.idle(Name::VersionRule, "with the format xds snapshots are for one group and taken by no other");
             let how = "write the node.cluster of the Envoys that are served, for example edge";
             let only = |_| "write 1 to 64 characters of a-z A-Z 0-9 . _ - +".to_owned();
             reading.required(Name::NodeGroup, how, |text| text.parse().map_err(only))

@@ -138,6 +138,10 @@ pub enum ControlPlane {
 pub struct Xds {
     /// `node.cluster` of the Envoys that are served.
     pub node_group: String,
+    /// Whether the management server is spoken to over TLS.
+    pub follows_tls: bool,
+    /// Whether Envoys of other machines are served, which is over TLS and for who shows a certificate.
+    pub serves_tls: bool,
     /// Certificate and key of this node.
     pub identity: Option<(String, Secret)>,
     pub ca_cert: Option<String>,

@@ -49,12 +49,12 @@ settings! {
         "What the gateway beside this node is. A control plane cannot import.";
     ClusterControlPlane "cluster_control_plane" Kong None, false, "`host:port`",
         "Kong's hybrid control plane, which this node follows as a data plane, unless `holdover_control_plane` names another.";
-    ClusterCert "cluster_cert" Kong None, false, "path, PEM, or base64 of PEM; with xDS path or PEM",
+    ClusterCert "cluster_cert" Kong None, false, "path, PEM, or base64 of PEM",
         "The cluster's certificate in Kong's hybrid protocol: in the mode `shared` the very one that control plane and data planes have. With \
-         xDS this node's own, shown to a management server that asks for one, and to Envoy by `holdover_ads_listen`.";
-    ClusterCertKey "cluster_cert_key" Kong None, false, "path, PEM, or base64 of PEM; with xDS path or PEM",
+         xDS this node's own, shown to a management server that asks for one, and by a `holdover_ads_listen` that other machines reach.";
+    ClusterCertKey "cluster_cert_key" Kong None, false, "path, PEM, or base64 of PEM",
         "Its private key. Is never printed.";
-    ClusterCaCert "cluster_ca_cert" Kong None, false, "path; in hybrid mode also PEM, or base64 of PEM",
+    ClusterCaCert "cluster_ca_cert" Kong None, false, "path; in hybrid mode and with xDS also PEM, or base64 of PEM",
         "Certificates that an https control plane may be signed by, besides the machine's own roots; in Kong's hybrid protocol with \
          `cluster_mtls = pki`, and with xDS, the only ones that both sides may be signed by.";
     ClusterServerName "cluster_server_name" Kong None, false, "host name",

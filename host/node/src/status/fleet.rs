@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use holdover_ports::DataPlaneStatus;
 
 /// Each is a series from the start.
-const STATES: [&str; 5] = ["connected", "served", "applied", "rejected", "incompatible"];
-/// Of those that have no configuration in common with the offer, as many as a sentence can bear.
+const STATES: [&str; 6] = ["connected", "served", "applied", "rejected", "refused", "incompatible"];
+/// Of those about whom there is something to say.
 const NAMED_MAX: usize = 3;
 
 /// How many of those that are connected stand where.
@@ -20,15 +20,14 @@ pub(super) fn counts(data_planes: &[DataPlaneStatus]) -> BTreeMap<&'static str, 
 
 pub(super) fn sentences(data_planes: &[DataPlaneStatus]) -> Vec<String> {
     let connected: Vec<_> = data_planes.iter().filter(|data_plane| data_plane.connected).collect();
-    let (applied, relayed) = (
-        connected.iter().filter(|data_plane| data_plane.state == "applied").count(),
-        connected.iter().filter(|data_plane| data_plane.relayed).count(),
-    );
+    let applied = connected.iter().filter(|data_plane| data_plane.state == "applied").count();
+    let relayed = connected.iter().filter(|data_plane| data_plane.relayed).count();
     let mut sentences =
         vec![format!("{} data planes are connected: {applied} run what they were sent, {relayed} are relayed.", connected.len())];
     for data_plane in connected.iter().filter(|data_plane| data_plane.reason.is_some()).take(NAMED_MAX) {
         let reason = data_plane.reason.as_deref().unwrap_or_default().trim_end_matches('.');
-        sentences.push(format!("Data plane {} ({}) is {}: {reason}.", data_plane.id, data_plane.hostname, data_plane.state));
+        let host = if data_plane.hostname.is_empty() { &data_plane.address } else { &data_plane.hostname };
+        sentences.push(format!("Data plane {} ({host}) is {}: {reason}.", data_plane.id, data_plane.state));
     }
     sentences
 }

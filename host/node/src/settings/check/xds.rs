@@ -29,12 +29,29 @@ pub fn xds(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judges<'
         reading.contradiction(Name::Format, fix);
         return None;
     }
+    let follows_tls = matches!(speakers.control_plane, Some(ControlPlane::Xds { url, .. }) if url.starts_with("https://"));
+    let serves_tls = is_open(listen);
+    idle(reading, follows_tls, serves_tls);
     let node_group = reading.text(Name::NodeGroup).flatten();
     let identity = identity(reading, listen);
     let ca_cert = ca_cert(reading, listen);
     let server_name = reading.text(Name::ClusterServerName);
-    let xds = Xds { node_group: node_group?, identity: identity?, ca_cert: ca_cert?, server_name: server_name? };
+    let xds = Xds { node_group: node_group?, follows_tls, serves_tls, identity: identity?, ca_cert: ca_cert?, server_name: server_name? };
+    if let Some((_, key)) = &xds.identity {
+        reading.note_open_key(Name::ClusterCertKey, key);
+    }
     judged(reading, xds, judges).map(Some)
+}
+
+fn idle(reading: &mut Reading<'_>, follows_tls: bool, serves_tls: bool) {
+    if !follows_tls {
+        reading.idle(Name::ClusterServerName, "the management server is not spoken to over TLS");
+    }
+    if !follows_tls && !serves_tls {
+        for name in [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterCaCert] {
+            reading.idle(name, "neither the management server nor an Envoy is spoken to over TLS");
+        }
+    }
 }
 
 /// Beyond this machine nobody is served who shows no certificate: a configuration holds secrets.

@@ -26,20 +26,15 @@ pub struct Survey<'a> {
     unsettled_scopes: u64,
 }
 
-/// One resource, as far as it counts for whether two sets are the same.
+/// One resource, as far as it counts for whether two sets are the same (export-05). It is as it was when both version and bytes are:
+/// there are management servers that count from one again after each restart, and such that always say the same; and a version that
+/// moved is what Envoys are told, whatever the bytes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Row<'a> {
     type_url: &'a str,
     name: &'a str,
-    state: State<'a>,
-}
-
-/// What says that a resource is as it was. The server's version where there is one, and not the bytes: one that says nothing new may
-/// still write a map in another order. A version that is empty says nothing, and then only the bytes can.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum State<'a> {
-    Version(&'a str),
-    Bytes(Digest),
+    version: &'a str,
+    value: Digest,
 }
 
 /// A name that is asked for, and who asks.
@@ -79,8 +74,7 @@ impl<'a> Survey<'a> {
         if types::is_known(type_url) {
             self.look(record, &place(type_url, name));
         }
-        let state = if version.is_empty() { State::Bytes(Digest::of(value)) } else { State::Version(version) };
-        self.rows.push(Row { type_url, name, state });
+        self.rows.push(Row { type_url, name, version, value: Digest::of(value) });
     }
 
     fn look(&mut self, record: Record<'a>, place: &str) {
@@ -130,25 +124,13 @@ impl<'a> Survey<'a> {
         Ok(self)
     }
 
-    /// BLAKE3 of the rows, each text behind its length, so that no two lists are written alike. In hexadecimal.
+    /// BLAKE3 of the rows, each part behind its length, so that no two lists are written alike. In hexadecimal.
     pub fn sameness(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        let mut write = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        for Row { type_url, name, state } in &self.rows {
-            write(type_url.as_bytes());
-            write(name.as_bytes());
-            match state {
-                State::Version(version) => {
-                    write(b"version");
-                    write(version.as_bytes());
-                }
-                State::Bytes(digest) => {
-                    write(b"bytes");
-                    write(digest.as_bytes());
-                }
+        for Row { type_url, name, version, value } in &self.rows {
+            for part in [type_url.as_bytes(), name.as_bytes(), version.as_bytes(), value.as_bytes()] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
             }
         }
         Digest::from_bytes(*hasher.finalize().as_bytes()).to_string()

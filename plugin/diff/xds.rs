@@ -1,4 +1,5 @@
-//! Two sets of xDS resources, by type and name. A resource has either another version or other bytes; what stands in them is not shown.
+//! Two sets of xDS resources, by type and name. A changed one has another version, other bytes or both, so that two sets without a
+//! difference are those with one sameness; what stands in the bytes is not shown.
 
 use std::collections::BTreeMap;
 

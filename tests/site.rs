@@ -245,7 +245,8 @@ pub async fn why(node: &Node) -> Vec<String> {
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(Path::parent).unwrap().join("holdover");
-    assert!(binary.is_file(), "there is no {}; run: cargo build -p holdover-cli", binary.display());
+    let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+    assert!(binary.is_file(), "there is no {}; run: cargo build{profile} -p holdover-cli", binary.display());
     binary
 }
 

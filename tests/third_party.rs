@@ -164,6 +164,16 @@ impl Tied {
         Self { shell, log }
     }
 
+    /// How much of the machine's memory the program holds: the only child that the shell has.
+    pub fn resident_bytes(&self) -> u64 {
+        let shell = self.shell.id();
+        let child = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("the kernel tells the shell's children");
+        let status = fs::read_to_string(format!("/proc/{}/status", child.trim())).expect("the program runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells its memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kilobytes * 1024
+    }
+
     /// The end of what it printed.
     pub fn said(&self) -> String {
         let said = fs::read(&self.log).unwrap_or_default();

@@ -9,6 +9,8 @@
 
 #[path = "xds/bootstrap.rs"]
 mod bootstrap;
+#[path = "xds/documented.rs"]
+mod documented;
 #[path = "xds/door.rs"]
 mod door;
 #[path = "xds/envoy.rs"]

@@ -30,8 +30,12 @@ mod recovery;
 mod routing;
 #[path = "pipeline/sealed.rs"]
 mod sealed;
+#[path = "pipeline/telling.rs"]
+mod telling;
 
 use std::process::ExitCode;
+
+use telling::{aim, machine};
 
 const SECTIONS: [&str; 6] = ["episodes", "sealed", "publishing", "ready", "routing", "recovery"];
 
@@ -46,7 +50,7 @@ fn main() -> ExitCode {
     }
     let quick = !options.is_empty();
     let wanted = |section: &&str| sections.is_empty() || sections.contains(section);
-    machine();
+    machine("pipeline");
     let folder = ready::folder();
     let compiled_dir = ready::compiled_dir(&folder);
     let mut whole = true;
@@ -61,25 +65,4 @@ fn main() -> ExitCode {
         }
     }
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// What the numbers depend on.
-fn machine() {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let cpuinfo = read("/proc/cpuinfo");
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("unknown", |(_, model)| model);
-    let threads = std::thread::available_parallelism().map_or(0, usize::from);
-    let load = read("/proc/loadavg");
-    println!("{model}, {threads} threads, load before {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
-    if cfg!(debug_assertions) {
-        println!("NOT OPTIMISED: these numbers mean nothing. Run: cargo bench --bench pipeline");
-    }
-    println!();
-}
-
-/// One line that says whether an aim was reached.
-fn aim(what: &str, measured: f64, at_most: f64, unit: &str) -> String {
-    let verdict = if measured <= at_most { "reached" } else { "MISSED" };
-    let measured = if unit.starts_with(" ms") { format!("{measured:.0}") } else { format!("{measured:.2}") };
-    format!("- {what}: {measured}{unit}, aim {at_most}{unit}: {verdict}")
 }

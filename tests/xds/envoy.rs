@@ -102,7 +102,7 @@ pub fn bootstrap(name: &str, sources: Sources, how: How, admin: SocketAddr, more
 /// A running Envoy. Ends with this value, and with the test process, however that ends.
 pub struct Envoy {
     name: String,
-    process: Tied,
+    pub process: Tied,
     admin: SocketAddr,
     began: Instant,
 }
@@ -117,12 +117,18 @@ pub struct Served {
 }
 
 impl Envoy {
-    /// Keeps its files in a folder of its own name.
+    /// With what the command prints for it.
     pub fn start(name: &str, sources: Sources, how: How, folder: &Path) -> Self {
-        let (home, admin) = (folder.join(name), free_address().unwrap());
+        let admin = free_address().unwrap();
+        Self::start_with(name, &bootstrap(name, sources, how, admin, &[]), admin, folder)
+    }
+
+    /// With this bootstrap, which has its admin interface there. Keeps its files in a folder of its own name.
+    pub fn start_with(name: &str, bootstrap: &str, admin: SocketAddr, folder: &Path) -> Self {
+        let home = folder.join(name);
         fs::create_dir_all(&home).unwrap();
         let config = home.join("bootstrap.json");
-        fs::write(&config, bootstrap(name, sources, how, admin, &[])).unwrap();
+        fs::write(&config, bootstrap).unwrap();
         let config = ["-c".to_owned(), config.display().to_string()];
         let alone = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "info"].map(str::to_owned);
         let began = Instant::now();

@@ -23,8 +23,10 @@ pub const GROUP: &str = "edge";
 const BUCKET: &str = "holdover-xds";
 const PREFIX: &str = "prod";
 const CLUSTER: &str = "drill";
-const EXPORTER: (&str, &str) = ("xds-exporter", "xds-exporter-secret");
-const IMPORTER: (&str, &str) = ("xds-importer", "xds-importer-secret");
+/// A key that may write.
+pub const EXPORTER: (&str, &str) = ("xds-exporter", "xds-exporter-secret");
+/// A key that only reads.
+pub const IMPORTER: (&str, &str) = ("xds-importer", "xds-importer-secret");
 const VERDICT_BOUND: Duration = Duration::from_secs(2);
 
 pub struct Ground {
@@ -89,7 +91,7 @@ impl Ground {
     }
 
     fn node(&self, name: &str, place: Place, control_plane: SocketAddr, protocol: Protocol, key: (&str, &str)) -> NodeSpec {
-        NodeSpec::new(binary(), name, self.folder())
+        let spec = NodeSpec::new(binary(), name, self.folder())
             .unwrap()
             .set("role", "data_plane")
             .set("holdover_cluster", CLUSTER)
@@ -100,11 +102,28 @@ impl Ground {
             .set("holdover_settle", "1s")
             .set("holdover_status_listen", place.status)
             .set("holdover_compiled_dir", compiled_folder().display())
-            .set("cluster_fallback_config_storage", format!("s3://{BUCKET}/{PREFIX}"))
-            .env("AWS_CONFIG_STORAGE_ENDPOINT", self.store.endpoint())
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", key.0)
-            .env("AWS_SECRET_ACCESS_KEY", key.1)
+            .set("cluster_fallback_config_storage", self.storage());
+        self.credentials(key).into_iter().fold(spec, |spec, (name, value)| spec.env(name, value))
+    }
+
+    pub fn storage(&self) -> String {
+        format!("s3://{BUCKET}/{PREFIX}")
+    }
+
+    /// How whoever has this key asks the store.
+    pub fn credentials(&self, (access_key, secret_key): (&str, &str)) -> [(&'static str, String); 4] {
+        [
+            ("AWS_CONFIG_STORAGE_ENDPOINT", self.store.endpoint()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", access_key.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", secret_key.to_owned()),
+        ]
+    }
+
+    /// How many generations were published.
+    pub fn generations(&self) -> u64 {
+        let head = self.store.get(&format!("{PREFIX}/{}", keys::HEAD));
+        head.map_or(0, |bytes| Head::read(&bytes, &Trust::unasked()).unwrap().generation.0)
     }
 
     /// Waits until the head gives so many generations.
@@ -112,9 +131,7 @@ impl Ground {
         let what = format!("generation {nth}");
         let published = until(BOUND, SELDOM, &what, async || {
             exporter.still_runs()?;
-            let head = self.store.get(&format!("{PREFIX}/{}", keys::HEAD));
-            let head = head.map(|bytes| Head::read(&bytes, &Trust::unasked()).unwrap());
-            Ok(head.filter(|head| head.generation.0 >= nth).map(drop))
+            Ok((self.generations() >= nth).then_some(()))
         });
         let published = published.await;
         published.unwrap_or_else(|failure| panic!("{failure:#}; the {} said:\n{}", exporter.name(), exporter.log()));

@@ -22,18 +22,29 @@ pub enum Mode {
     Empty,
 }
 
+/// The files of whom the server is.
+pub struct Tls {
+    pub certificate: String,
+    pub key: String,
+}
+
 pub struct ManagementServer {
     pub address: SocketAddr,
     folder: PathBuf,
+    tls: Option<Tls>,
     process: Option<Python>,
     _keeper: TcpSocket,
 }
 
 impl ManagementServer {
-    /// Serves these resources once it has said so.
+    /// Serves these resources, in plain, once it has said so.
     pub async fn start(folder: &Path, resources: &Resources) -> Self {
+        Self::start_with(None, folder, resources).await
+    }
+
+    pub async fn start_with(tls: Option<Tls>, folder: &Path, resources: &Resources) -> Self {
         let (address, keeper) = keeper();
-        let mut server = Self { address, folder: folder.join("management-server"), process: None, _keeper: keeper };
+        let mut server = Self { address, folder: folder.join("management-server"), tls, process: None, _keeper: keeper };
         server.again(resources).await;
         server
     }
@@ -45,7 +56,9 @@ impl ManagementServer {
     /// A new process at the same address. It remembers nothing.
     pub async fn again(&mut self, resources: &Resources) {
         let address = self.address.to_string();
-        let mut process = Python::start("management_server.py", &[&address], &[], &self.folder);
+        let tls = self.tls.as_ref().map(|tls| [tls.certificate.as_str(), tls.key.as_str()]);
+        let arguments: Vec<&str> = std::iter::once(address.as_str()).chain(tls.into_iter().flatten()).collect();
+        let mut process = Python::start("management_server.py", &arguments, &[], &self.folder);
         process.command(&command(resources));
         process.event("its first word", |event| event["event"] == "listening").await;
         self.process = Some(process);

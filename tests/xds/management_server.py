@@ -1,7 +1,8 @@
 """A management server for Envoy's ADS, both variants, on gRPC and messages of others: `grpcio` and `xds-protos`.
 
-    management_server.py HOST:PORT
+    management_server.py HOST:PORT [CERTIFICATE KEY]
 
+It speaks TLS if it is given the files of a certificate and its key, and in plain otherwise.
 Commands come as lines of JSON on stdin, and each is answered by an event `told`:
     {"resources": [{"@type": ..., ...}, ...], "version": "2"}    what it serves; every resource has that version
     {"mode": "serve" | "silent" | "unavailable" | "empty"}       what it does with whoever asks
@@ -15,6 +16,7 @@ import asyncio
 import itertools
 import json
 import os
+import pathlib
 import sys
 import threading
 
@@ -236,7 +238,7 @@ class Service(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
         await Delta(self.world, context).run(requests)
 
 
-async def main(address):
+async def main(address, pair):
     world, loop = World(), asyncio.get_running_loop()
     has_resources = asyncio.Event()
 
@@ -259,10 +261,14 @@ async def main(address):
     # Another server at this address would be a mistake, not help.
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Service(world), server)
-    server.add_insecure_port(address)
+    if pair:
+        certificate, key = (pathlib.Path(file).read_bytes() for file in pair)
+        server.add_secure_port(address, grpc.ssl_server_credentials([(key, certificate)]))
+    else:
+        server.add_insecure_port(address)
     await server.start()
     tell("listening", address=address)
     await server.wait_for_termination()
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(sys.argv[1], sys.argv[2:]))

@@ -21,7 +21,9 @@ pub struct Resources {
 /// A listener, its routes, and clusters with their endpoints. The listener's port is any free one: all Envoys of a group are sent the same
 /// listener, and here they share a machine.
 pub fn of_envoy(generation: u32, upstream: SocketAddr) -> Resources {
-    let mut resources = vec![listener(), routes(generation), cluster("upstream"), endpoints("upstream", upstream)];
+    let all = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
+    let routes = route_configuration("routes", json!([who(generation), all]));
+    let mut resources = vec![listener(), routes, cluster("upstream"), endpoints("upstream", upstream)];
     if generation == 1 {
         resources.extend([cluster(RETIRED), endpoints(RETIRED, upstream)]);
     }
@@ -37,7 +39,8 @@ pub fn of_grpc(generation: u32, backend: SocketAddr) -> Resources {
     Resources { version: generation.to_string(), resources: vec![listener, routes, cluster("backend"), endpoints("backend", backend)] }
 }
 
-fn listener() -> Value {
+/// Of the routes named `routes`.
+pub fn listener() -> Value {
     let filter = json!({ "name": "envoy.filters.network.http_connection_manager", "typed_config": connection_manager("routes") });
     let any_port = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 0 } });
     let listener = typed("config.listener.v3.Listener");
@@ -55,25 +58,24 @@ fn connection_manager(routes: &str) -> Value {
     })
 }
 
-fn routes(generation: u32) -> Value {
+/// Says which generation it is, by way of the upstream.
+pub fn who(generation: u32) -> Value {
     let says_who = json!({ "cluster": "upstream", "prefix_rewrite": format!("/generation-{generation}") });
-    let who = json!({ "match": { "path": "/who" }, "route": says_who });
-    let all = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
-    route_configuration("routes", json!([who, all]))
+    json!({ "match": { "path": "/who" }, "route": says_who })
 }
 
-fn route_configuration(name: &str, routes: Value) -> Value {
+pub fn route_configuration(name: &str, routes: Value) -> Value {
     let all = json!({ "name": "all", "domains": ["*"], "routes": routes });
     json!({ "@type": typed("config.route.v3.RouteConfiguration"), "name": name, "virtual_hosts": [all] })
 }
 
-fn cluster(name: &str) -> Value {
+pub fn cluster(name: &str) -> Value {
     let cluster = typed("config.cluster.v3.Cluster");
     json!({ "@type": cluster, "name": name, "type": "EDS", "connect_timeout": "2s", "eds_cluster_config": { "eds_config": over_ads() } })
 }
 
 /// With what gRPC insists on and Envoy does without: a locality, and weights.
-fn endpoints(cluster: &str, address: SocketAddr) -> Value {
+pub fn endpoints(cluster: &str, address: SocketAddr) -> Value {
     let address = json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } });
     let endpoint = json!({ "endpoint": { "address": address }, "load_balancing_weight": 1 });
     let locality = json!({ "locality": { "region": "here" }, "load_balancing_weight": 1, "lb_endpoints": [endpoint] });

@@ -16,6 +16,8 @@ pub mod cluster {
     pub const DISCOVERY_TYPE: u64 = 2;
     pub const EDS_CLUSTER_CONFIG: u64 = 3;
     pub const TRANSPORT_SOCKET: u64 = 24;
+    pub const TYPED_EXTENSION_PROTOCOL_OPTIONS: u64 = 36;
+    pub const FILTERS: u64 = 40;
     pub const TRANSPORT_SOCKET_MATCHES: u64 = 43;
 
     /// `DiscoveryType.EDS`
@@ -31,11 +33,28 @@ pub mod cluster {
     pub mod matched {
         pub const TRANSPORT_SOCKET: u64 = 3;
     }
+
+    /// `config/cluster/v3/filter.proto`
+    pub mod filter {
+        pub const CONFIG_DISCOVERY: u64 = 3;
+    }
+
+    /// An entry of the map of options.
+    pub mod options {
+        pub const VALUE: u64 = 2;
+    }
+}
+
+/// `extensions/upstreams/http/v3/http_protocol_options.proto`
+pub mod upstream_http {
+    pub const PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    pub const HTTP_FILTERS: u64 = 6;
 }
 
 /// `config/listener/v3/listener.proto`
 pub mod listener {
     pub const FILTER_CHAINS: u64 = 3;
+    pub const LISTENER_FILTERS: u64 = 9;
     pub const API_LISTENER: u64 = 19;
     pub const DEFAULT_FILTER_CHAIN: u64 = 25;
 
@@ -50,9 +69,10 @@ pub mod listener {
         pub const TRANSPORT_SOCKET: u64 = 6;
     }
 
-    /// `config/listener/v3/listener_components.proto`
+    /// `config/listener/v3/listener_components.proto`, `Filter`; in `ListenerFilter` the second is the same.
     pub mod filter {
         pub const TYPED_CONFIG: u64 = 4;
+        pub const CONFIG_DISCOVERY: u64 = 5;
     }
 }
 
@@ -60,7 +80,19 @@ pub mod listener {
 pub mod http {
     pub const CONNECTION_MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
     pub const RDS: u64 = 3;
+    pub const HTTP_FILTERS: u64 = 5;
+    pub const UPGRADE_CONFIGS: u64 = 23;
     pub const SCOPED_ROUTES: u64 = 31;
+
+    /// `HttpFilter`
+    pub mod filter {
+        pub const CONFIG_DISCOVERY: u64 = 5;
+    }
+
+    /// `UpgradeConfig`
+    pub mod upgrade {
+        pub const FILTERS: u64 = 2;
+    }
 
     pub mod rds {
         pub const CONFIG_SOURCE: u64 = 1;
@@ -80,6 +112,15 @@ pub mod http {
 
     pub mod scoped_rds {
         pub const SCOPED_RDS_CONFIG_SOURCE: u64 = 1;
+    }
+}
+
+/// `config/route/v3/route.proto`, `RouteConfiguration`
+pub mod routes {
+    pub const VHDS: u64 = 9;
+
+    pub mod vhds {
+        pub const CONFIG_SOURCE: u64 = 1;
     }
 }
 
@@ -107,6 +148,11 @@ pub mod source {
         /// `EnvoyGrpc.cluster_name` and `GoogleGrpc.target_uri`.
         pub const TARGET: u64 = 1;
     }
+}
+
+/// `config/core/v3/config_source.proto`, `ExtensionConfigSource`
+pub mod discovery {
+    pub const CONFIG_SOURCE: u64 = 1;
 }
 
 /// `config/core/v3/base.proto`

@@ -1,13 +1,15 @@
 //! What a resource asks for by name over the stream that it came on, and what else of it matters when that stream is away.
 //!
-//! Only what Envoy itself looks up is known: endpoints of clusters, routes of listeners, secrets of TLS. What an extension asks for in its
-//! own configuration (secrets of an OAuth filter, say) is not seen. Of what is asked for elsewhere, in files or of another management
-//! server, only the other server is noted: its names are not of this stream.
+//! Only what Envoy itself looks up is known: endpoints of clusters, routes of listeners, secrets of TLS. These are followed. Scopes,
+//! virtual hosts and what filters are configured with can be asked for over the stream as well; who follows it asks for none of them, so
+//! that they can only be missed. What an extension asks for in its own configuration (secrets of an OAuth filter, say) is not seen, nor
+//! are endpoints that a locality discovers for itself (LEDS). Of what is asked for elsewhere, in files or of another management server,
+//! only the other server is noted: its names are not of this stream.
 
 use std::collections::BTreeSet;
 
 use super::super::certificates;
-use super::envoy::{any, cluster, data_source, http, listener, scope, source, tls};
+use super::envoy::{NAME, any, cluster, data_source, discovery, http, listener, routes, scope, source, tls, upstream_http};
 use super::sockets::{self, Tls};
 use super::types;
 use super::wire::{Malformed, Message};
@@ -21,10 +23,22 @@ pub struct Wanted {
     pub secrets: BTreeSet<String>,
 }
 
+/// What is asked for over the same stream besides, and followed by nobody.
+#[derive(Default)]
+pub struct Unfollowed {
+    /// By no name, and so not served from a set that holds some either.
+    pub scopes: bool,
+    /// The same, by the name of the routes that they are of.
+    pub virtual_hosts: bool,
+    /// What filters are configured with, by their names. These are served from a set that holds them.
+    pub extensions: BTreeSet<String>,
+}
+
 /// What there is to see in one resource.
 #[derive(Default)]
 pub struct Seen {
     pub wanted: Wanted,
+    pub unfollowed: Unfollowed,
     /// Other management servers, by cluster or address.
     pub servers: BTreeSet<String>,
     /// Private keys and the like that stand in the resource itself.
@@ -43,6 +57,8 @@ pub fn look(type_url: &str, value: &[u8]) -> Result<Seen, String> {
     match type_url {
         types::CLUSTER => seen.cluster(value)?,
         types::LISTENER => seen.listener(value)?,
+        types::ROUTES => seen.routes(value)?,
+        // No stream that is followed brings one. A configuration that is handed over as a file may hold it.
         types::SCOPED_ROUTES => want(&mut seen.wanted.routes, value.text(scope::ROUTE_CONFIGURATION_NAME)?),
         types::SECRET => seen.secret(value)?,
         _ => {}
@@ -62,7 +78,7 @@ impl Seen {
         if cluster.number(cluster::DISCOVERY_TYPE)? == cluster::DISCOVERED {
             let eds = cluster.message(cluster::EDS_CLUSTER_CONFIG)?;
             if self.is_of_this_stream(eds.message(cluster::eds::CONFIG)?)? {
-                let by_its_own = cluster.text(super::envoy::NAME)?;
+                let by_its_own = cluster.text(NAME)?;
                 let service_name = Some(eds.text(cluster::eds::SERVICE_NAME)?).filter(|name| !name.is_empty());
                 want(&mut self.wanted.endpoints, service_name.unwrap_or(by_its_own));
             }
@@ -71,14 +87,23 @@ impl Seen {
         for matched in cluster.each(cluster::TRANSPORT_SOCKET_MATCHES) {
             self.socket(Message(matched?).message(cluster::matched::TRANSPORT_SOCKET)?)?;
         }
+        self.extensions(cluster, cluster::FILTERS, cluster::filter::CONFIG_DISCOVERY)?;
+        for options in cluster.each(cluster::TYPED_EXTENSION_PROTOCOL_OPTIONS) {
+            let typed = Message(options?).message(cluster::options::VALUE)?;
+            if sockets::message_name(typed)? == upstream_http::PROTOCOL_OPTIONS {
+                self.extensions(typed.message(any::VALUE)?, upstream_http::HTTP_FILTERS, http::filter::CONFIG_DISCOVERY)?;
+            }
+        }
         Ok(())
     }
 
     fn listener(&mut self, listener: Message<'_>) -> Result<(), String> {
         self.filter(listener.message(listener::API_LISTENER)?.message(listener::api::API_LISTENER)?)?;
+        self.extensions(listener, listener::LISTENER_FILTERS, listener::filter::CONFIG_DISCOVERY)?;
         for chain in listener.each(listener::FILTER_CHAINS).chain(listener.each(listener::DEFAULT_FILTER_CHAIN)) {
             let chain = Message(chain?);
             self.socket(chain.message(listener::filter_chain::TRANSPORT_SOCKET)?)?;
+            self.extensions(chain, listener::filter_chain::FILTERS, listener::filter::CONFIG_DISCOVERY)?;
             for filter in chain.each(listener::filter_chain::FILTERS) {
                 self.filter(Message(filter?).message(listener::filter::TYPED_CONFIG)?)?;
             }
@@ -97,12 +122,33 @@ impl Seen {
         }
         let scoped = manager.message(http::SCOPED_ROUTES)?;
         let scoped_rds = scoped.message(http::scoped_routes::SCOPED_RDS)?;
-        // Scopes themselves are not asked for by name. Whoever else sends them is noted.
-        self.is_of_this_stream(scoped_rds.message(http::scoped_rds::SCOPED_RDS_CONFIG_SOURCE)?)?;
+        self.unfollowed.scopes |= self.is_of_this_stream(scoped_rds.message(http::scoped_rds::SCOPED_RDS_CONFIG_SOURCE)?)?;
         if self.is_of_this_stream(scoped.message(http::scoped_routes::RDS_CONFIG_SOURCE)?)? {
             let list = scoped.message(http::scoped_routes::SCOPED_ROUTE_CONFIGURATIONS_LIST)?;
             for inline in list.each(http::scopes::SCOPED_ROUTE_CONFIGURATIONS) {
                 want(&mut self.wanted.routes, Message(inline?).text(scope::ROUTE_CONFIGURATION_NAME)?);
+            }
+        }
+        self.extensions(manager, http::HTTP_FILTERS, http::filter::CONFIG_DISCOVERY)?;
+        for upgrade in manager.each(http::UPGRADE_CONFIGS) {
+            self.extensions(Message(upgrade?), http::upgrade::FILTERS, http::filter::CONFIG_DISCOVERY)?;
+        }
+        Ok(())
+    }
+
+    fn routes(&mut self, routes: Message<'_>) -> Result<(), Malformed> {
+        let vhds = routes.message(routes::VHDS)?;
+        self.unfollowed.virtual_hosts = self.is_of_this_stream(vhds.message(routes::vhds::CONFIG_SOURCE)?)?;
+        Ok(())
+    }
+
+    /// Filters of any kind: where they stand, and where in one stands whom its configuration is asked of.
+    #[inline(never)]
+    fn extensions(&mut self, holder: Message<'_>, filters: u64, config_discovery: u64) -> Result<(), Malformed> {
+        for filter in holder.each(filters) {
+            let filter = Message(filter?);
+            if self.is_of_this_stream(filter.message(config_discovery)?.message(discovery::CONFIG_SOURCE)?)? {
+                want(&mut self.unfollowed.extensions, filter.text(NAME)?);
             }
         }
         Ok(())

@@ -24,6 +24,8 @@ pub struct Survey<'a> {
     keys: u64,
     ends: Vec<UnixMs>,
     unsettled_scopes: u64,
+    /// What is asked for over the stream and followed by nobody: how many ask, and who was the first.
+    unfollowed: BTreeMap<&'static str, (u64, String)>,
 }
 
 /// One resource, as far as it counts for whether two sets are the same (export-05). It is as it was when both version and bytes are:
@@ -47,8 +49,11 @@ struct Asked {
 enum Asking {
     /// A cluster or a listener, by its place.
     Resource(String),
-    /// A scope. Whom its routes are asked of says the listener that asks for scopes, and it may be somebody else.
+    /// A scope, which only a configuration that was handed over as a file can hold. Whom its routes are asked of says the listener that
+    /// asks for scopes, and it may be somebody else.
     Scope,
+    /// A filter that asks for what it is configured with, by the place of what it stands in. A file can hold that, no stream brings it.
+    Filter(String),
 }
 
 impl<'a> Survey<'a> {
@@ -83,7 +88,7 @@ impl<'a> Survey<'a> {
             Ok(name) => self.findings.push(place, format!("calls itself '{}'", shown(&name))),
             Err(wrong) => return self.findings.push(place, wrong),
         }
-        let Seen { wanted, servers, keys, ends } = match references::look(record.type_url, record.value) {
+        let Seen { wanted, unfollowed, servers, keys, ends } = match references::look(record.type_url, record.value) {
             Ok(seen) => seen,
             Err(wrong) => return self.findings.push(place, wrong),
         };
@@ -93,11 +98,26 @@ impl<'a> Survey<'a> {
                 Asked { type_url, name, by }
             }));
         }
+        self.asked.extend(unfollowed.extensions.into_iter().map(|name| {
+            let by = Asking::Filter(place.to_owned());
+            Asked { type_url: types::EXTENSION_CONFIG, name, by }
+        }));
+        if unfollowed.scopes {
+            self.miss("scoped routes", place.to_owned());
+        }
+        if unfollowed.virtual_hosts {
+            self.miss("virtual hosts", place.to_owned());
+        }
         for server in servers {
             *self.servers.entry(server).or_default() += 1;
         }
         self.keys += keys;
         self.ends.extend(ends);
+    }
+
+    #[inline(never)]
+    fn miss(&mut self, what: &'static str, by: String) {
+        self.unfollowed.entry(what).or_insert((0, by)).0 += 1;
     }
 
     /// Puts the rows into their order. Fails with all that was found.
@@ -118,6 +138,7 @@ impl<'a> Survey<'a> {
                     self.findings.push(place, format!("asks for {kind} '{name}' over its own stream, and there are none of that name"));
                 }
                 Asking::Scope => self.unsettled_scopes += 1,
+                Asking::Filter(place) => self.miss("its configuration", format!("filter '{}' of {place}", shown(&name))),
             }
         }
         std::mem::take(&mut self.findings).into_result()?;
@@ -149,6 +170,13 @@ impl<'a> Survey<'a> {
         if self.unsettled_scopes > 0 {
             let scopes = self.unsettled_scopes;
             warnings.push("scoped-routes", format!("{scopes} name routes that are not here: they are asked of somebody else, or missing"));
+        }
+        for (what, (count, first)) in &self.unfollowed {
+            let message = format!(
+                "asks for {what} over its own stream, the first of {count}; this is not followed, and an Envoy born from this snapshot \
+                 lacks it"
+            );
+            warnings.push(first.clone(), message);
         }
         for (server, count) in &self.servers {
             let server = shown(server);

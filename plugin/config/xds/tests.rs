@@ -343,6 +343,66 @@ fn a_scope_whose_routes_are_not_here_is_said_and_refuses_nothing() {
 }
 
 #[test]
+fn scopes_and_virtual_hosts_that_are_asked_for_over_the_stream_are_said_to_be_missing_once_a_kind() {
+    let listener = |name: &str, source: Vec<u8>| {
+        let manager = len(31, len(5, len(1, source)));
+        at(types::LISTENER, name, &all([named(name), len(3, len(3, len(4, any(HTTP_CONNECTION_MANAGER, &manager))))]), "1")
+    };
+    let routes = |name: &str, source: Vec<u8>| at(types::ROUTES, name, &all([named(name), len(9, len(1, source))]), "1");
+    let set = vec![listener("l1", ads()), listener("l2", own()), listener("l3", path()), routes("r1", own()), routes("r2", Vec::new())];
+    let expected = [
+        "listeners/l1: asks for scoped routes over its own stream, the first of 2; this is not followed, and an Envoy born from this \
+         snapshot lacks it",
+        "routes/r1: asks for virtual hosts over its own stream, the first of 1; this is not followed, and an Envoy born from this \
+         snapshot lacks it",
+    ];
+    assert_eq!(unfollowed(set.clone()), expected);
+    assert!(set.iter().all(|resource| asks(resource).unwrap() == Wanted::default()), "who follows a stream must not wait for them");
+    let elsewhere = vec![listener("l", api("second")), routes("r", api("second"))];
+    assert_eq!(unfollowed(elsewhere.clone()), [""; 0]);
+    let warnings = validated(elsewhere.into_iter().chain([cluster("a", vec![])]).collect()).unwrap().warnings;
+    assert!(warnings.iter().any(|warning| warning.starts_with("management server 'second': asked by 2 ")), "{warnings:?}");
+    assert_eq!(unfollowed(full_set()), [""; 0]);
+}
+
+#[test]
+fn a_filter_that_asks_for_its_configuration_over_the_stream_is_said_to_lack_it_unless_it_is_here() {
+    let filter = |source: Vec<u8>| all([named("f"), len(5, len(1, source))]);
+    let of_listener = |inside: Vec<u8>| at(types::LISTENER, "x", &all([named("x"), inside]), "1");
+    let of_manager = |inside: Vec<u8>| of_listener(len(3, len(3, len(4, any(HTTP_CONNECTION_MANAGER, &inside)))));
+    let of_upstream = |inside: Vec<u8>| {
+        let options = any("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", &inside);
+        cluster("x", len(36, all([len(1, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"), len(2, options)])))
+    };
+    let everywhere = |source: fn() -> Vec<u8>| {
+        [
+            of_listener(len(9, filter(source()))),
+            of_listener(len(3, len(3, filter(source())))),
+            of_listener(len(25, len(3, filter(source())))),
+            of_manager(len(5, filter(source()))),
+            of_manager(len(23, len(2, filter(source())))),
+            cluster("x", len(40, all([named("f"), len(3, len(1, source()))]))),
+            of_upstream(len(6, filter(source()))),
+        ]
+    };
+    for (index, asking) in everywhere(ads).into_iter().chain(everywhere(own)).enumerate() {
+        let kind = types::short(&asking.type_url);
+        let expected = format!(
+            "filter 'f' of {kind}/x: asks for its configuration over its own stream, the first of 1; this is not followed, and an Envoy \
+             born from this snapshot lacks it"
+        );
+        assert_eq!(unfollowed(vec![asking.clone()]), [expected], "{index}");
+        assert_eq!(asks(&asking), Ok(Wanted::default()), "{index}: who follows a stream must not wait for it");
+        assert_eq!(unfollowed(vec![asking, at(types::EXTENSION_CONFIG, "f", &named("f"), "1")]), [""; 0], "{index}");
+    }
+    for (index, asking) in everywhere(path).into_iter().chain(everywhere(Vec::new)).enumerate() {
+        assert_eq!(unfollowed(vec![asking]), [""; 0], "{index}");
+    }
+    let two = unfollowed(vec![of_manager(all([len(5, filter(ads())), len(5, all([named("g"), len(5, len(1, ads()))]))]))]);
+    assert!(two.iter().all(|warning| warning.contains("the first of 2")) && two.len() == 1, "{two:?}");
+}
+
+#[test]
 fn nothing_of_a_name_can_move_the_cursor_of_a_terminal() {
     let hostile = format!("\u{1b}[2J{}", "x".repeat(1000));
     let set = vec![eds(&hostile, ads(), &hostile), at(types::LISTENER, "l", &named("l"), "1")];
@@ -377,6 +437,12 @@ impl CommonResource {
 
 fn validated(set: Vec<Resource>) -> Result<Facts, Invalid> {
     validate(&encode(set), Strictness::Delivered)
+}
+
+/// The warnings of a set about what is asked for and not followed.
+fn unfollowed(set: Vec<Resource>) -> Vec<String> {
+    let warnings = validate(&encode(set), Strictness::Live).unwrap().warnings;
+    warnings.into_iter().filter(|warning| warning.contains("this is not followed")).collect()
 }
 
 /// At least one of each type, closed.

@@ -1,9 +1,10 @@
 //! What a resource asks for by name over the stream that it came on, and what else of it matters when that stream is away.
 //!
-//! Only what Envoy itself looks up is known: endpoints of clusters, routes of listeners, secrets of TLS. These are followed. Scopes, virtual
-//! hosts one by one, and what filters are configured with can be asked for over the stream as well; who follows it asks for none of them,
-//! so that they can only be missed. What an extension asks for in its own configuration (secrets of an OAuth filter, say) is not seen. Of
-//! what is asked for elsewhere, in files or of another management server, only the other server is noted: its names are not of this stream.
+//! Only what Envoy itself looks up is known: endpoints of clusters, routes of listeners, secrets of TLS. These are followed. Scopes,
+//! virtual hosts and what filters are configured with can be asked for over the stream as well; who follows it asks for none of them, so
+//! that they can only be missed. What an extension asks for in its own configuration (secrets of an OAuth filter, say) is not seen, nor
+//! are endpoints that a locality discovers for itself (LEDS). Of what is asked for elsewhere, in files or of another management server,
+//! only the other server is noted: its names are not of this stream.
 
 use std::collections::BTreeSet;
 

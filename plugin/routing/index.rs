@@ -14,39 +14,35 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Request;
 use super::matcher::{Host, HostPattern, Matcher, Paths, Ranked};
+use super::prefixes::{Prefixes, Stretch};
 
 /// Longer than any host name can be. A request that names such a host has no route.
 const HOST_BYTES_MAX: usize = 255;
 
 /// A matcher's place in the order; the smallest that matches wins.
-type Rank = u32;
+pub(super) type Rank = u32;
 
 #[derive(Default)]
 pub(super) struct Index {
     matchers: Vec<Matcher>,
-    exact: HashMap<String, Vec<Place>>,
-    suffixes: HashMap<String, Vec<Place>>,
-    prefixes: HashMap<String, Vec<Place>>,
-    any: PathIndex,
+    paths: Prefixes,
+    exact: Hosts,
+    suffixes: Hosts,
+    prefixes: Hosts,
+    any: Stretch,
+}
+
+#[derive(Default)]
+struct Hosts {
+    /// Where in `places` those of a host stand.
+    by_name: HashMap<String, (usize, usize)>,
+    places: Vec<Place>,
 }
 
 /// The routes of one host, or of one port of it.
 struct Place {
     port: Option<u16>,
-    paths: PathIndex,
-}
-
-/// The known prefixes in order, each with the longest other one that it begins with. All prefixes of a path are found by
-/// looking up the path's own place and following those.
-#[derive(Default)]
-struct PathIndex {
-    nodes: Vec<Node>,
-}
-
-struct Node {
-    prefix: String,
-    parent: Option<usize>,
-    ranks: Vec<Rank>,
+    paths: Stretch,
 }
 
 pub(super) struct Found<'i, 'p> {
@@ -75,12 +71,12 @@ impl Index {
             return None;
         }
         let mut search = Search { index: self, request, path, best: None };
-        search.hosts(self.exact.get(host));
+        search.hosts(&self.exact, Some(host));
         for (dot, _) in host.match_indices('.') {
-            search.hosts(host.get(dot..).and_then(|suffix| self.suffixes.get(suffix)));
-            search.hosts(host.get(..=dot).and_then(|prefix| self.prefixes.get(prefix)));
+            search.hosts(&self.suffixes, host.get(dot..));
+            search.hosts(&self.prefixes, host.get(..=dot));
         }
-        search.paths(&self.any);
+        search.paths(self.any);
         search.best.map(|(_, found)| found)
     }
 }
@@ -93,26 +89,26 @@ struct Search<'s, 'r, 'i, 'p> {
 }
 
 impl<'i> Search<'_, '_, 'i, '_> {
-    fn hosts(&mut self, places: Option<&'i Vec<Place>>) {
-        for place in places.into_iter().flatten() {
+    fn hosts(&mut self, hosts: &'i Hosts, name: Option<&str>) {
+        let known = name.and_then(|name| hosts.by_name.get(name));
+        let places = known.and_then(|(start, end)| hosts.places.get(*start..*end)).unwrap_or_default();
+        for place in places {
             if place.port.is_none() || place.port == self.request.port {
-                self.paths(&place.paths);
+                self.paths(place.paths);
             }
         }
     }
 
-    fn paths(&mut self, index: &'i PathIndex) {
-        let mut at = index.nodes.partition_point(|node| node.prefix.as_str() <= self.path).checked_sub(1);
-        while let Some(node) = at.and_then(|at| index.nodes.get(at)) {
-            if let Some(matched) = self.path.get(..node.prefix.len()).filter(|start| *start == node.prefix) {
-                self.node(node, matched);
-            }
-            at = node.parent;
+    fn paths(&mut self, stretch: Stretch) {
+        let (index, path) = (self.index, self.path);
+        for (length, ranks) in index.paths.of_path(stretch, path) {
+            self.under(ranks, length);
         }
     }
 
-    fn node(&mut self, node: &'i Node, prefix: &str) {
-        for &rank in &node.ranks {
+    /// What stands under one prefix of the path.
+    fn under(&mut self, ranks: &[Rank], length: usize) {
+        for &rank in ranks {
             if self.best.as_ref().is_some_and(|(best, _)| *best <= rank) {
                 return;
             }
@@ -124,7 +120,7 @@ impl<'i> Search<'_, '_, 'i, '_> {
             }
             let matched = match &matcher.paths {
                 Paths::Any => Some(None),
-                Paths::Prefixes(_) => self.path.get(..prefix.len()).map(Some),
+                Paths::Prefixes(_) => self.path.get(..length).map(Some),
                 Paths::Expressions(expressions) => expressions.iter().find_map(|expression| expression.find(self.path)).map(Some),
             };
             if let Some(matched) = matched {
@@ -156,13 +152,14 @@ pub(super) mod asked {
 
 #[derive(Default)]
 struct Building {
-    exact: HashMap<String, BTreeMap<Option<u16>, Prefixes>>,
-    suffixes: HashMap<String, BTreeMap<Option<u16>, Prefixes>>,
-    prefixes: HashMap<String, BTreeMap<Option<u16>, Prefixes>>,
-    any: Prefixes,
+    exact: BTreeMap<String, BTreeMap<Option<u16>, Known>>,
+    suffixes: BTreeMap<String, BTreeMap<Option<u16>, Known>>,
+    prefixes: BTreeMap<String, BTreeMap<Option<u16>, Known>>,
+    any: Known,
 }
 
-type Prefixes = BTreeMap<String, Vec<Rank>>;
+/// Of each prefix the ranks. They come in ascending, for matchers are added in order.
+type Known = BTreeMap<String, Vec<Rank>>;
 
 impl Building {
     fn add(&mut self, hosts: &[Host], matcher: &Matcher, rank: Rank) {
@@ -180,23 +177,25 @@ impl Building {
     }
 
     fn finish(self, matchers: Vec<Matcher>) -> Index {
-        let places = |hosts: HashMap<String, BTreeMap<Option<u16>, Prefixes>>| {
-            let place = |(port, prefixes)| Place { port, paths: PathIndex::new(prefixes) };
-            hosts.into_iter().map(|(host, ports)| (host, ports.into_iter().map(place).collect())).collect()
+        let mut paths = Prefixes::default();
+        let mut hosts = |known: BTreeMap<String, BTreeMap<Option<u16>, Known>>| {
+            let mut hosts = Hosts::default();
+            for (name, ports) in known {
+                let start = hosts.places.len();
+                hosts.places.extend(ports.into_iter().map(|(port, known)| Place { port, paths: paths.add(known) }));
+                hosts.by_name.insert(name, (start, hosts.places.len()));
+            }
+            hosts
         };
-        Index {
-            matchers,
-            exact: places(self.exact),
-            suffixes: places(self.suffixes),
-            prefixes: places(self.prefixes),
-            any: PathIndex::new(self.any),
-        }
+        let (exact, suffixes, prefixes) = (hosts(self.exact), hosts(self.suffixes), hosts(self.prefixes));
+        let any = paths.add(self.any);
+        Index { matchers, paths, exact, suffixes, prefixes, any }
     }
 }
 
-fn insert(prefixes: &mut Prefixes, matcher: &Matcher, rank: Rank) {
+fn insert(known: &mut Known, matcher: &Matcher, rank: Rank) {
     let mut under = |prefix: &str| {
-        let ranks = prefixes.entry(prefix.to_owned()).or_default();
+        let ranks = known.entry(prefix.to_owned()).or_default();
         if ranks.last() != Some(&rank) {
             ranks.push(rank);
         }
@@ -205,24 +204,5 @@ fn insert(prefixes: &mut Prefixes, matcher: &Matcher, rank: Rank) {
         Paths::Any => under(""),
         Paths::Prefixes(paths) => paths.iter().for_each(|path| under(path)),
         Paths::Expressions(expressions) => expressions.iter().for_each(|expression| under(&expression.literal_prefix)),
-    }
-}
-
-impl PathIndex {
-    /// Ranks come in ascending, for matchers are added in order.
-    fn new(prefixes: Prefixes) -> Self {
-        let mut nodes: Vec<Node> = Vec::with_capacity(prefixes.len());
-        let mut parent: Option<usize> = None;
-        for (prefix, ranks) in prefixes {
-            while let Some(node) = parent.and_then(|at| nodes.get(at)) {
-                if prefix.starts_with(&node.prefix) {
-                    break;
-                }
-                parent = node.parent;
-            }
-            nodes.push(Node { prefix, parent, ranks });
-            parent = Some(nodes.len() - 1);
-        }
-        Self { nodes }
     }
 }

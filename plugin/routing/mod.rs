@@ -20,6 +20,7 @@ mod literal;
 mod matcher;
 mod order;
 mod path;
+mod prefixes;
 mod request;
 mod service;
 mod table;

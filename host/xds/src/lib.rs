@@ -35,7 +35,7 @@ use bytes::Bytes;
 
 pub use client::{Code, Connection, Ended, PING_INTERVAL_MIN, Refusal, Stage, Target, Token};
 pub use server::{Client, Gate, Limits, Offers, Snapshot, State, Told, serve};
-pub use tls::{ClientTls, Pem, ServerTls};
+pub use tls::{ClientTls, Pem, ServerNameSetting, ServerTls};
 
 /// Of clusters: everything of this type is asked for without names.
 pub const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";

@@ -12,8 +12,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 pub const ROUTE: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
 
-/// A content is `name`, then a line for each (type, name) that it refers to. One that begins with `!` cannot be read, and one with a line `!`
-/// has a name and cannot be read further.
+/// A content is `name`, then a line for each (type, name) that it refers to. One that begins with `!` cannot be read, and one with a line
+/// `!` has a name and cannot be read further.
 pub struct Plain;
 
 impl Reads for Plain {

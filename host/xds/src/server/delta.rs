@@ -44,6 +44,12 @@ impl Variant for Delta {
         &request.type_url
     }
 
+    fn longest(request: &DeltaDiscoveryRequest) -> usize {
+        let names = request.resource_names_subscribe.iter().chain(&request.resource_names_unsubscribe);
+        let brought = request.initial_resource_versions.iter().flat_map(|(name, version)| [name, version]);
+        names.chain(brought).map(String::len).max().unwrap_or_default()
+    }
+
     fn knows(&self, type_url: &str) -> bool {
         self.types.contains_key(type_url)
     }

@@ -18,7 +18,10 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// For the last word to a client that does not read.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// Of a node's id and of its cluster. By them a node is known again, so they are not cut.
-const NAME_BYTES_MAX: usize = 1024;
+const NODE_BYTES_MAX: usize = 1024;
+/// Of what a request names: what is asked for is kept as long as the stream, so its number alone is no bound.
+const NAME_BYTES_MAX: usize = 4096;
+const TYPE_URL_BYTES_MAX: usize = 256;
 
 /// One of the two variants of ADS: what has been asked for on a stream, and what was sent.
 pub(super) trait Variant: Default + Send + 'static {
@@ -28,6 +31,8 @@ pub(super) trait Variant: Default + Send + 'static {
 
     fn node(request: &mut Self::Request) -> Option<message::Node>;
     fn type_url(request: &Self::Request) -> &str;
+    /// The bytes of the longest name, or version of a name, that the request has.
+    fn longest(request: &Self::Request) -> usize;
     /// Whether this type was asked for on this stream before.
     fn knows(&self, type_url: &str) -> bool;
     /// Whether the node says that it holds something of the type.
@@ -142,8 +147,8 @@ impl<V: Variant> Session<V> {
         let Some(node) = node else {
             return Err(Status::invalid_argument("the first request of a stream says no node"));
         };
-        if node.id.len() > NAME_BYTES_MAX || node.cluster.len() > NAME_BYTES_MAX {
-            return Err(Status::invalid_argument(format!("node.id or node.cluster has more than {NAME_BYTES_MAX} bytes")));
+        if node.id.len() > NODE_BYTES_MAX || node.cluster.len() > NODE_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("node.id or node.cluster has more than {NODE_BYTES_MAX} bytes")));
         }
         let state = if self.snapshot.is_some() { State::Serving } else { State::Waiting };
         let client = Client { stream, ip, node: Node::from(node), mode: V::MODE, state, types: BTreeMap::new() };
@@ -162,6 +167,12 @@ impl<V: Variant> Session<V> {
         let type_url = V::type_url(&request).to_owned();
         if type_url.is_empty() {
             return Err(Status::invalid_argument("a request says no type_url, and on this stream there are all types"));
+        }
+        if type_url.len() > TYPE_URL_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("a type_url has more than {TYPE_URL_BYTES_MAX} bytes")));
+        }
+        if V::longest(&request) > NAME_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("a name, or its version, has more than {NAME_BYTES_MAX} bytes")));
         }
         if !self.variant.knows(&type_url) && V::is_configured(&request) && !self.is_of_ours(&request) {
             return Err(self.refuse("it has a configuration, and this one may be older", Status::unavailable));

@@ -41,6 +41,10 @@ impl Variant for Sotw {
         &request.type_url
     }
 
+    fn longest(request: &DiscoveryRequest) -> usize {
+        request.resource_names.iter().map(String::len).max().unwrap_or_default()
+    }
+
     fn knows(&self, type_url: &str) -> bool {
         self.types.contains_key(type_url)
     }

@@ -97,8 +97,8 @@ pub enum State {
 pub enum Told {
     Sent,
     Acknowledged,
-    /// In the node's own words.
-    Rejected(String),
+    /// With gRPC's name of the code. The node's own words quote what it was sent, and are kept by nobody (all-04).
+    Rejected(&'static str),
 }
 
 #[derive(Clone, Debug)]

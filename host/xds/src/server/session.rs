@@ -48,7 +48,12 @@ pub(super) trait Variant: Default + Send + 'static {
 pub(super) struct Heard<R> {
     pub answer: Option<R>,
     /// What the node makes of the latest answer of the type.
-    pub about: Option<Told>,
+    pub about: Option<Reply>,
+}
+
+pub(super) enum Reply {
+    Acknowledged,
+    Rejected(ErrorDetail),
 }
 
 pub(super) struct Begun<V: Variant> {
@@ -179,7 +184,7 @@ impl<V: Variant> Session<V> {
         }
         let Heard { answer, about } = self.variant.heard(request, self.snapshot.as_deref(), &self.desk.limits)?;
         if let Some(about) = about {
-            self.noted(&type_url, about);
+            self.noted(&type_url, &about);
         }
         if let Some(answer) = answer {
             self.send(type_url, answer);
@@ -221,14 +226,21 @@ impl<V: Variant> Session<V> {
         });
     }
 
-    fn noted(&mut self, type_url: &str, about: Told) {
+    fn noted(&mut self, type_url: &str, reply: &Reply) {
         let Some(present) = &self.present else { return };
+        let about = match reply {
+            Reply::Acknowledged => Told::Acknowledged,
+            Reply::Rejected(detail) => Told::Rejected(detail.code_name()),
+        };
         if present.client.types.get(type_url) == Some(&about) {
             return;
         }
-        if let Told::Rejected(why) = &about {
+        if let Reply::Rejected(detail) = reply {
             let Client { stream, node, .. } = &present.client;
-            tracing::warn!(stream, node = bounded(&node.id), type_url = bounded(type_url), "a node turned down what it was sent: {why}");
+            let (node, code) = (bounded(&node.id), detail.code_name());
+            tracing::warn!(stream, node, type_url, code, "a node turned down what it was sent; its own log says why");
+            // It quotes the configuration, in which there are secrets (all-04).
+            tracing::debug!(stream, node, type_url, "a node turned down what it was sent: {}", bounded(&detail.message));
         }
         self.changed(|client| {
             client.types.insert(type_url.to_owned(), about);
@@ -246,11 +258,6 @@ impl<V: Variant> Session<V> {
             present.seen();
         }
     }
-}
-
-/// In the node's own words, as far as they are told.
-pub(super) fn rejected(detail: &ErrorDetail) -> Told {
-    Told::Rejected(bounded(&detail.message))
 }
 
 /// How many types one stream may ask for. Envoy has about twenty.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use tonic::Status;
 
-use super::session::{Heard, TYPES_MAX, Variant, rejected, too_many};
-use super::{Limits, Snapshot, Told};
+use super::session::{Heard, Reply, TYPES_MAX, Variant, too_many};
+use super::{Limits, Snapshot};
 use crate::message::{Any, DiscoveryRequest, DiscoveryResponse, Node};
 use crate::wanted::Wanted;
 use crate::{Mode, is_root};
@@ -83,11 +83,8 @@ impl Variant for Sotw {
         let asks_for_more = wanted.exceeds(&asked.wanted);
         asked.wanted = wanted;
         let about = match error_detail {
-            Some(detail) => {
-                asked.rejected.clone_from(&asked.sent);
-                Some(rejected(&detail))
-            }
-            None => asked.sent.as_ref().filter(|sent| **sent == version_info).map(|_| Told::Acknowledged),
+            Some(detail) => Some(Reply::Rejected(detail)),
+            None => asked.sent.as_ref().filter(|sent| **sent == version_info).map(|_| Reply::Acknowledged),
         };
         let answer = if asks_for_more { self.answer(&type_url, snapshot) } else { None };
         Ok(Heard { answer, about })

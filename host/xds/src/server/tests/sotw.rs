@@ -62,7 +62,7 @@ async fn there_is_never_an_answer_without_clusters_or_listeners() {
 }
 
 #[tokio::test]
-async fn what_a_node_turns_down_is_told_once_and_not_sent_again() {
+async fn what_a_node_turns_down_is_told_once_without_its_words_and_not_sent_again() {
     let server = Running::serving(&seven()).await;
     let mut node = server.sotw(first(CLUSTER, &[])).await;
     let clusters = node.next().await.unwrap();
@@ -72,7 +72,7 @@ async fn what_a_node_turns_down_is_told_once_and_not_sent_again() {
     node.ask(turned_down).await;
     let told = |client: &Client| matches!(client.types.get(CLUSTER), Some(Told::Rejected(_)));
     let rejected = server.until(told).await;
-    assert_eq!(rejected.types[CLUSTER], Told::Rejected("e".repeat(256)));
+    assert_eq!(rejected.types[CLUSTER], Told::Rejected("INVALID_ARGUMENT"));
     assert_eq!(probe(&mut node, ROUTE, "r").await, ROUTE);
     assert_eq!(server.shelf.clients.borrow().iter().filter(|client| told(client) && client.types.len() == 1).count(), 1);
 

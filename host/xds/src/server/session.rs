@@ -40,7 +40,7 @@ pub(super) trait Variant: Default + Send + 'static {
     /// Whether all that it says it holds is of this snapshot.
     fn holds_only(request: &Self::Request, snapshot: &Snapshot) -> bool;
     fn heard(&mut self, request: Self::Request, snapshot: Option<&Snapshot>, limits: &Limits) -> Result<Heard<Self::Response>, Status>;
-    /// What a snapshot changes for this stream, type by type.
+    /// What a snapshot changes for this stream, type by type. `before` is the one that was offered last.
     fn offered(&mut self, before: Option<&Snapshot>, snapshot: &Snapshot) -> Vec<(String, Self::Response)>;
 }
 
@@ -69,7 +69,10 @@ pub(super) struct Begun<V: Variant> {
 struct Session<V: Variant> {
     desk: Arc<Desk>,
     variant: V,
+    /// What is served; `None` while there is nothing.
     snapshot: Option<Arc<Snapshot>>,
+    /// What was served last, also while there is nothing.
+    offered: Option<Arc<Snapshot>>,
     outbox: VecDeque<V::Response>,
     present: Option<Present>,
 }
@@ -98,7 +101,8 @@ pub(super) fn belongs_there() -> Status {
 
 pub(super) async fn run<V: Variant>(begun: Begun<V>) {
     let Begun { desk, stream, ip, gate, requests, answers, permit: _permit } = begun;
-    let mut session = Session::<V> { desk, variant: V::default(), snapshot: None, outbox: VecDeque::new(), present: None };
+    let (outbox, variant) = (VecDeque::new(), V::default());
+    let mut session = Session::<V> { desk, variant, snapshot: None, offered: None, outbox, present: None };
     if let Err(status) = session.live(stream, ip, gate, requests, &answers).await {
         tracing::debug!(stream, %ip, "a node's stream is ended: {}", status.message());
         // Who does not read it finds the stream closed.
@@ -206,7 +210,8 @@ impl<V: Variant> Session<V> {
                 self.changed(|client| client.state = State::Waiting);
             }
             Gate::Serving(snapshot) => {
-                let before = self.snapshot.replace(Arc::clone(snapshot));
+                self.snapshot = Some(Arc::clone(snapshot));
+                let before = self.offered.replace(Arc::clone(snapshot));
                 self.changed(|client| client.state = State::Serving);
                 for (type_url, answer) in self.variant.offered(before.as_deref(), snapshot) {
                     self.send(type_url, answer);

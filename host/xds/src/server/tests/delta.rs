@@ -103,6 +103,19 @@ async fn what_a_node_turns_down_is_told_and_not_sent_again() {
     assert_eq!(probe(&mut node).await, ROUTE);
 }
 
+#[tokio::test]
+async fn after_a_time_without_a_snapshot_the_same_version_with_another_content_is_sent() {
+    let server = Running::serving(&seven()).await;
+    let mut node = server.delta(first(CLUSTER, &[])).await;
+    node.next().await.unwrap();
+    server.turn(Gate::Waiting);
+    server.until(|client| client.state == State::Waiting).await;
+    let mut changed = seven();
+    changed[1] = resource(CLUSTER, "b", "7", &[]);
+    server.serve(&changed);
+    assert_eq!(seen(&node.next().await.unwrap()), [("b", "7")]);
+}
+
 pub fn first(type_url: &str, names: &[&str]) -> DeltaDiscoveryRequest {
     DeltaDiscoveryRequest {
         node: node("n1"),

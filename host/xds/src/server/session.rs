@@ -199,7 +199,7 @@ impl<V: Variant> Session<V> {
     /// See the head of this module's parent.
     fn is_of_ours(&self, request: &V::Request) -> bool {
         let Some(present) = &self.present else { return false };
-        self.desk.roll.snapshot_of(&present.client.node).is_some_and(|sent| V::holds_only(request, &sent))
+        self.desk.roll.sent_to(&present.client.node).iter().any(|sent| V::holds_only(request, sent))
     }
 
     fn turn(&mut self, gate: &Gate) -> Result<(), Status> {

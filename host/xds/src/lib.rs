@@ -47,6 +47,9 @@ pub(crate) const STEP: Duration = Duration::from_secs(5);
 /// HTTP/2 pings to nodes: one that is gone without a word is noticed after both times.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of one answer, and of all that a client holds. A resource that says anything has a hundred bytes and more, so the largest configuration
+/// has no more; of empty ones its bytes would make hundreds of millions.
+pub(crate) const RESOURCES_MAX: usize = 2_000_000;
 /// Of a text that the other side made up, in characters.
 pub(crate) const DETAIL_MAX: usize = 256;
 

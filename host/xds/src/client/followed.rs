@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::dialect::{Answer, Came};
 use crate::message::Any;
 use crate::wanted::Wanted;
-use crate::{CLUSTER, LISTENER, Reads, Resource, is_root};
+use crate::{CLUSTER, LISTENER, RESOURCES_MAX, Reads, Resource, bounded, is_root};
 
 /// How many missing names are told.
 const MISSING_MAX: usize = 8;
@@ -19,6 +19,7 @@ const MISSING_MAX: usize = 8;
 pub(super) struct Followed {
     reads: Arc<dyn Reads>,
     bytes_max: usize,
+    resources_max: usize,
     types: BTreeMap<String, Type>,
 }
 
@@ -45,6 +46,7 @@ pub(super) enum Unfit {
     /// It is of a type that nobody asked for.
     Unasked,
     Empty,
+    TooMany,
     TooLarge,
 }
 
@@ -83,7 +85,7 @@ impl Type {
 impl Followed {
     pub fn new(reads: Arc<dyn Reads>, bytes_max: usize) -> Self {
         let types = [CLUSTER, LISTENER].map(|type_url| (type_url.to_owned(), Type::of(Wanted::All)));
-        Self { reads, bytes_max, types: types.into() }
+        Self { reads, bytes_max, resources_max: RESOURCES_MAX, types: types.into() }
     }
 
     pub fn wanted(&self, type_url: &str) -> Option<&Wanted> {
@@ -109,11 +111,15 @@ impl Followed {
         });
         let is_empty = taken.is_ok() && is_root(&type_url) && followed.held.is_empty();
         self.types.insert(type_url, followed);
-        taken?;
-        if is_empty {
-            return Err(Unfit::Empty);
+        // What is turned down leaves its names.
+        if self.count() > self.resources_max {
+            return Err(Unfit::TooMany);
         }
-        if self.bytes() > self.bytes_max { Err(Unfit::TooLarge) } else { Ok(()) }
+        if self.bytes() > self.bytes_max {
+            return Err(Unfit::TooLarge);
+        }
+        taken?;
+        if is_empty { Err(Unfit::Empty) } else { Ok(()) }
     }
 
     /// Follows what is referred to from here. What nobody refers to any more is let go.
@@ -152,7 +158,8 @@ impl Followed {
         is_complete.then(|| self.types.values().flat_map(|followed| followed.held.values()).map(|held| held.resource.clone()).collect())
     }
 
-    /// By type and name; a type without a name was not answered, or not in a form that can be read.
+    /// The first few, by type and name, of which long ones are cut; a type without a name was not answered, or not in a form that can be
+    /// read.
     pub fn missing(&self) -> Vec<(String, Option<String>)> {
         let missing = self.types.iter().flat_map(|(type_url, followed)| {
             let absent: BTreeSet<&String> = match &followed.wanted {
@@ -161,7 +168,7 @@ impl Followed {
             };
             let is_unanswered = followed.wanted == Wanted::All && !followed.is_answered;
             let whole = (is_unanswered || followed.is_rejected).then_some(None);
-            let names = absent.into_iter().chain(&followed.doubtful).map(|name| Some(name.clone()));
+            let names = absent.into_iter().chain(&followed.doubtful).map(|name| Some(bounded(name)));
             whole.into_iter().chain(names).map(|name| (type_url.clone(), name)).collect::<Vec<_>>()
         });
         missing.take(MISSING_MAX).collect()
@@ -214,7 +221,14 @@ impl Followed {
         })
     }
 
+    fn count(&self) -> usize {
+        self.types.values().map(|followed| followed.held.len() + followed.doubtful.len()).sum()
+    }
+
+    /// Of contents, names and versions.
     fn bytes(&self) -> usize {
-        self.types.values().flat_map(|followed| followed.held.values()).map(|held| held.resource.value.len()).sum()
+        let of_one = |held: &Held| held.resource.value.len() + held.resource.name.len() + held.resource.version.len();
+        let held: usize = self.types.values().flat_map(|followed| followed.held.values()).map(of_one).sum();
+        held + self.types.values().flat_map(|followed| &followed.doubtful).map(String::len).sum::<usize>()
     }
 }

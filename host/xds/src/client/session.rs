@@ -20,7 +20,7 @@ use super::inbox::Inbox;
 use super::{Ended, Refusal, Target};
 use crate::codec::Codec;
 use crate::message::Node;
-use crate::{CLUSTER, LISTENER, STEP};
+use crate::{CLUSTER, LISTENER, RESOURCES_MAX, STEP};
 
 const QUIET: Duration = Duration::from_millis(100);
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -147,6 +147,7 @@ impl<D: Dialect> Session<D> {
             }
             Err(Unfit::Unasked) => tracing::debug!(type_url, "the control plane sent what nobody asked for"),
             Err(Unfit::Empty) => return Err(Ended::Empty { type_url }),
+            Err(Unfit::TooMany) => return Err(Ended::TooMany { resources_max: RESOURCES_MAX }),
             Err(Unfit::TooLarge) => return Err(Ended::TooLarge { bytes_max: self.bytes_max }),
         }
         Ok(())

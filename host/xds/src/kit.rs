@@ -1,14 +1,11 @@
-//! What the tests of both ends share: a peer of each kind that is driven by hand, message by message, and resources whose content says
-//! in plain text what it refers to.
+//! What the tests of both ends share: a peer of each kind that is driven by hand, message by message, and the resources of `tests/kit/`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::poll_fn;
 use hyper::server::conn::http2;
@@ -24,37 +21,14 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::client::channel::Channel;
 use crate::codec::Codec;
 use crate::message::Any;
-use crate::{CLUSTER, LISTENER, Reads, Resource};
+use crate::{CLUSTER, LISTENER, Resource};
 
-/// Longer than anything here takes, shorter than anybody waits.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+#[path = "../tests/kit/plain.rs"]
+mod plain;
 
-pub const ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
-pub const ROUTE: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+pub use plain::{ENDPOINTS, PATIENCE, Plain, ROUTE, resource};
+
 pub const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
-
-/// A content is `name`, then a line for each (type, name) that it refers to. One that begins with `!` cannot be read.
-pub struct Plain;
-
-impl Reads for Plain {
-    fn name_of(&self, _type_url: &str, value: &[u8]) -> Result<String, String> {
-        let text = std::str::from_utf8(value).map_err(|error| error.to_string())?;
-        let name = text.lines().next().unwrap_or_default();
-        if name.starts_with('!') { Err("it begins with '!'".to_owned()) } else { Ok(name.to_owned()) }
-    }
-
-    fn wants(&self, resource: &Resource) -> Result<Vec<(String, String)>, String> {
-        self.name_of(&resource.type_url, &resource.value)?;
-        let text = std::str::from_utf8(&resource.value).unwrap();
-        let refers = text.lines().skip(1).filter_map(|line| line.split_once(' '));
-        Ok(refers.map(|(type_url, name)| (type_url.to_owned(), name.to_owned())).collect())
-    }
-}
-
-pub fn resource(type_url: &str, name: &str, version: &str, refers: &[(&str, &str)]) -> Resource {
-    let lines: String = refers.iter().map(|(type_url, name)| format!("\n{type_url} {name}")).collect();
-    Resource { type_url: type_url.into(), name: name.into(), version: version.into(), value: Bytes::from(format!("{name}{lines}")) }
-}
 
 /// A cluster that refers to its endpoints, both by the same name.
 pub fn cluster(name: &str, version: &str) -> Resource {

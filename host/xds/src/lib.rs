@@ -18,6 +18,10 @@ pub mod client;
 pub mod server;
 pub mod tls;
 
+/// A part of the kit is that of `tests/`, and calls this crate as it is called there.
+#[cfg(test)]
+extern crate self as holdover_xds;
+
 mod codec;
 #[cfg(test)]
 mod kit;
@@ -31,7 +35,7 @@ use bytes::Bytes;
 
 pub use client::{Code, Connection, Ended, PING_INTERVAL_MIN, Refusal, Stage, Target, Token};
 pub use server::{Client, Gate, Limits, Offers, Snapshot, State, Told, serve};
-pub use tls::{ClientTls, Pem, ServerTls};
+pub use tls::{ClientTls, Pem, ServerNameSetting, ServerTls};
 
 /// Of clusters: everything of this type is asked for without names.
 pub const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
@@ -43,6 +47,9 @@ pub(crate) const STEP: Duration = Duration::from_secs(5);
 /// HTTP/2 pings to nodes: one that is gone without a word is noticed after both times.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of one answer, and of all that a client holds. A resource that says anything has a hundred bytes and more, so the largest configuration
+/// has no more; of empty ones its bytes would make hundreds of millions.
+pub(crate) const RESOURCES_MAX: usize = 2_000_000;
 /// Of a text that the other side made up, in characters.
 pub(crate) const DETAIL_MAX: usize = 256;
 

@@ -1,6 +1,7 @@
 //! Certificates and keys for both ends, and what a failed handshake says about them.
 //!
-//! PEM comes as text that somebody else has read; errors name the setting it came from, and neither they nor any `Debug` show a key.
+//! PEM comes as text that somebody else has read. An error begins with the setting it came from, where one is at fault; neither errors nor
+//! any `Debug` show a key.
 
 use std::fmt;
 use std::io;
@@ -23,6 +24,13 @@ pub struct Pem<'a> {
     pub pem: &'a [u8],
 }
 
+/// By which name a control plane is recognised, if not by the host that is dialled.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerNameSetting<'a> {
+    pub setting: &'a str,
+    pub name: &'a str,
+}
+
 /// How a control plane is recognised, and what this node proves itself with.
 #[derive(Clone)]
 pub struct ClientTls {
@@ -40,14 +48,19 @@ pub struct ServerTls {
 
 impl ClientTls {
     /// Without `ca`, whom this machine's own store trusts. `identity` is a certificate and its key, for mutual TLS.
-    pub fn new(ca: Option<Pem<'_>>, identity: Option<(Pem<'_>, Pem<'_>)>, server_name: Option<&str>) -> Result<Self, String> {
+    pub fn new(
+        ca: Option<Pem<'_>>,
+        identity: Option<(Pem<'_>, Pem<'_>)>,
+        server_name: Option<ServerNameSetting<'_>>,
+    ) -> Result<Self, String> {
         let roots = match ca {
             Some(ca) => ca.roots()?,
             None => of_this_machine()?,
         };
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
-            .build()
-            .map_err(|error| format!("the authorities cannot be used ({error})"))?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build().map_err(|error| match ca {
+            Some(ca) => ca.unusable(&error),
+            None => format!("the certificate authorities of this machine cannot be used ({error}); install its ca-certificates anew"),
+        })?;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS cannot be set up ({error})"))?
@@ -59,9 +72,8 @@ impl ClientTls {
                 .map_err(|error| do_not_fit(certificate, key, &error))?,
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
-        let name = server_name
-            .map(|name| ServerName::try_from(name.to_owned()).map_err(|_| format!("the server name {name} is no host name; correct it")));
-        Ok(Self { config: Arc::new(config), name: name.transpose()? })
+        let name = server_name.map(|server_name| server_name.read()).transpose()?;
+        Ok(Self { config: Arc::new(config), name })
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
@@ -85,7 +97,7 @@ impl ServerTls {
             Some(ca) => builder.with_client_cert_verifier(
                 WebPkiClientVerifier::builder_with_provider(Arc::new(ca.roots()?), provider())
                     .build()
-                    .map_err(|error| format!("{} cannot be used ({error})", ca.setting))?,
+                    .map_err(|error| ca.unusable(&error))?,
             ),
         };
         let mut config =
@@ -99,7 +111,19 @@ impl ServerTls {
     }
 }
 
+impl ServerNameSetting<'_> {
+    fn read(&self) -> Result<ServerName<'static>, String> {
+        let Self { setting, name } = self;
+        let is_none = |_| format!("{setting} = {name} is no host name; give it a name that the control plane's certificate says");
+        ServerName::try_from((*name).to_owned()).map_err(is_none)
+    }
+}
+
 impl Pem<'_> {
+    fn unusable(&self, error: &dyn fmt::Display) -> String {
+        format!("{} cannot be used ({error}); give it the certificates of the authorities that are trusted", self.setting)
+    }
+
     fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         let holds_none = || format!("{} holds no certificate; give it one or more CERTIFICATE blocks in PEM", self.setting);
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(self.pem).collect();
@@ -150,7 +174,11 @@ pub(crate) enum TlsFailure {
 impl TlsFailure {
     /// `None` if the error is the connection's and not of TLS.
     pub fn within(error: &io::Error) -> Option<Self> {
-        error.get_ref()?.downcast_ref::<Error>().map(Self::of)
+        let inner = error.get_ref()?;
+        match inner.downcast_ref::<Error>() {
+            Some(error) => Some(Self::of(error)),
+            None => Self::within(inner.downcast_ref::<io::Error>()?),
+        }
     }
 
     fn of(error: &Error) -> Self {
@@ -194,5 +222,20 @@ impl fmt::Debug for ClientTls {
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerTls").field("asks_for_certificates", &self.asks_for_certificates).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_tls_is_found_however_deep_it_lies_and_another_error_is_none() {
+        let failed = || io::Error::other(Error::NoCertificatesPresented);
+        let found = Some(TlsFailure::Theirs("it presented none".to_owned()));
+        assert_eq!(TlsFailure::within(&failed()), found);
+        assert_eq!(TlsFailure::within(&io::Error::other(io::Error::other(failed()))), found);
+        assert_eq!(TlsFailure::within(&io::Error::other("cut")), None);
+        assert_eq!(TlsFailure::within(&io::Error::other(io::Error::from(io::ErrorKind::ConnectionReset))), None);
     }
 }

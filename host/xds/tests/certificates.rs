@@ -4,7 +4,7 @@
 
 mod kit;
 
-use holdover_xds::{ClientTls, Connection, Gate, Pem, Refusal, ServerTls};
+use holdover_xds::{ClientTls, Connection, Gate, Pem, Refusal, ServerNameSetting, ServerTls};
 use kit::{PATIENCE, Running, secured, serving, set};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::AsyncWriteExt;
@@ -64,22 +64,30 @@ async fn a_port_without_tls_is_told_from_a_certificate() {
 }
 
 #[test]
-fn what_is_no_certificate_is_named_by_its_setting_and_no_key_is_shown() {
+fn an_error_begins_with_the_setting_at_fault_and_shows_no_key() {
     let authority = Authority::new();
     let (certificate, key) = authority.signed("node");
+    let garbled = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let (other, _) = Authority::new().signed("node");
     let certificate = Pem { setting: "client_cert", pem: certificate.as_bytes() };
     let key = Pem { setting: "client_key", pem: key.as_bytes() };
     for (ca, identity, named) in [
-        (Some(Pem { setting: "ca_file", pem: b"nothing" }), None, "ca_file"),
-        (None, Some((Pem { setting: "client_cert", pem: b"" }, key)), "client_cert"),
-        (None, Some((certificate, Pem { setting: "client_key", pem: b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0" })), "client_key"),
+        (Some(Pem { setting: "ca_file", pem: b"nothing" }), None, "ca_file "),
+        (Some(Pem { setting: "ca_file", pem: garbled.as_bytes() }), None, "ca_file "),
+        (None, Some((Pem { setting: "client_cert", pem: b"" }, key)), "client_cert "),
+        (None, Some((certificate, Pem { setting: "client_key", pem: b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0" })), "client_key "),
         (None, Some((Pem { setting: "client_cert", pem: other.as_bytes() }, key)), "client_cert and client_key"),
     ] {
         let ca = ca.unwrap_or(Pem { setting: "ca", pem: authority.certificate.as_bytes() });
         let error = ClientTls::new(Some(ca), identity, None).unwrap_err();
-        assert!(error.contains(named) && !error.contains("c2VjcmV0"), "{error}");
+        assert!(error.starts_with(named) && !error.contains("c2VjcmV0"), "{error}");
+        let (certificate, key) = identity.unwrap_or((certificate, key));
+        let error = ServerTls::new(certificate, key, Some(ca)).unwrap_err();
+        assert!(error.starts_with(named) && !error.contains("c2VjcmV0"), "{error}");
     }
+    let name = ServerNameSetting { setting: "server_name", name: "no host" };
+    let error = ClientTls::new(Some(Pem { setting: "ca_file", pem: authority.certificate.as_bytes() }), None, Some(name)).unwrap_err();
+    assert!(error.starts_with("server_name = no host "), "{error}");
     assert_eq!(format!("{key:?}"), "Pem(client_key = ***)");
 }
 
@@ -116,5 +124,6 @@ fn client_tls(ca: &Authority, identity: Option<&(String, String)>, server_name: 
     let identity = identity.map(|(certificate, key)| {
         (Pem { setting: "client_cert", pem: certificate.as_bytes() }, Pem { setting: "client_key", pem: key.as_bytes() })
     });
+    let server_name = server_name.map(|name| ServerNameSetting { setting: "server_name", name });
     ClientTls::new(Some(Pem { setting: "ca_file", pem: ca.certificate.as_bytes() }), identity, server_name)
 }

@@ -104,7 +104,10 @@ fn word(status: &tonic::Status, bytes_max: usize) -> Option<Ended> {
         return Some(Ended::Status { code: status.code().into(), detail: bounded(status.message()) });
     };
     if let Some(unreadable) = source.downcast_ref::<Unreadable>() {
-        return Some(Ended::BadMessage(unreadable.to_string()));
+        return Some(match unreadable {
+            Unreadable::NoMessage(_) => Ended::BadMessage(unreadable.to_string()),
+            Unreadable::TooMany { fields_max } => Ended::TooMany { resources_max: *fields_max },
+        });
     }
     is_timeout(source).then_some(Ended::Silent)
 }

@@ -1,4 +1,5 @@
 //! What a control plane has said so far, and what is still to be said: the set, without any wire.
+//! Counts names, contents and what is in doubt against the bounds; knows no clock.
 //!
 //! ```text
 //! clusters *  ─ wants ─► endpoints by name          the set is complete when every type that is asked for was answered, the latest
@@ -8,10 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::dialect::{Answer, Came};
 use crate::message::Any;
 use crate::wanted::Wanted;
-use crate::{CLUSTER, LISTENER, Reads, Resource, is_root};
+use crate::{CLUSTER, LISTENER, RESOURCES_MAX, Reads, Resource, bounded, is_root};
 
 /// How many missing names are told.
 const MISSING_MAX: usize = 8;
@@ -19,6 +22,7 @@ const MISSING_MAX: usize = 8;
 pub(super) struct Followed {
     reads: Arc<dyn Reads>,
     bytes_max: usize,
+    resources_max: usize,
     types: BTreeMap<String, Type>,
 }
 
@@ -26,10 +30,26 @@ struct Type {
     wanted: Wanted,
     held: BTreeMap<String, Held>,
     is_answered: bool,
-    /// The latest answer was turned down, and does not say by name what it was of: what is held is not what the control plane means.
+    /// An answer was turned down of which some resource says no name, and everything was asked for: what is held is not what the control
+    /// plane means, until it has said everything.
     is_rejected: bool,
-    /// Names that an answer had which was turned down, until they come again.
+    /// Names of what was turned down, until they come again or everything does. Where some resource says no name, any that was asked for may
+    /// be its.
     doubtful: BTreeSet<String>,
+}
+
+/// What came, by name if that can be known.
+struct Arrival {
+    name: Option<String>,
+    /// Version and content.
+    found: Result<(String, Bytes), String>,
+}
+
+/// What an answer is about.
+struct About {
+    names: BTreeSet<String>,
+    has_nameless: bool,
+    is_whole: bool,
 }
 
 struct Held {
@@ -45,6 +65,7 @@ pub(super) enum Unfit {
     /// It is of a type that nobody asked for.
     Unasked,
     Empty,
+    TooMany,
     TooLarge,
 }
 
@@ -69,13 +90,19 @@ impl Type {
         is_here && !self.is_rejected && self.doubtful.is_empty()
     }
 
-    fn judged(&mut self, names: BTreeSet<String>, is_taken: bool) {
+    fn judged(&mut self, about: About, is_taken: bool) {
+        let About { names, has_nameless, is_whole } = about;
         if is_taken {
-            self.is_rejected = false;
-            self.doubtful.retain(|name| !names.contains(name));
-        } else {
-            self.is_rejected |= names.is_empty();
-            self.doubtful.extend(names);
+            self.is_rejected &= !is_whole;
+            self.doubtful.retain(|name| !is_whole && !names.contains(name));
+            return;
+        }
+        let wanted = &self.wanted;
+        self.doubtful.extend(names.into_iter().filter(|name| wanted.includes(name)));
+        match wanted {
+            Wanted::All => self.is_rejected |= has_nameless,
+            Wanted::Named(names) if has_nameless => self.doubtful.extend(names.iter().cloned()),
+            Wanted::Named(_) => {}
         }
     }
 }
@@ -83,7 +110,7 @@ impl Type {
 impl Followed {
     pub fn new(reads: Arc<dyn Reads>, bytes_max: usize) -> Self {
         let types = [CLUSTER, LISTENER].map(|type_url| (type_url.to_owned(), Type::of(Wanted::All)));
-        Self { reads, bytes_max, types: types.into() }
+        Self { reads, bytes_max, resources_max: RESOURCES_MAX, types: types.into() }
     }
 
     pub fn wanted(&self, type_url: &str) -> Option<&Wanted> {
@@ -94,9 +121,11 @@ impl Followed {
     pub fn take(&mut self, answer: Answer) -> Result<(), Unfit> {
         let Answer { type_url, is_whole, came, removed, .. } = answer;
         let Some(mut followed) = self.types.remove(&type_url) else { return Err(Unfit::Unasked) };
+        let came: Vec<Arrival> = came.into_iter().filter_map(|one| self.arrived(&type_url, one)).collect();
         let names = came.iter().filter_map(|one| one.name.clone()).chain(removed.iter().cloned()).collect();
+        let about = About { names, has_nameless: came.iter().any(|one| one.name.is_none()), is_whole };
         let read = self.read(&type_url, &followed, came);
-        followed.judged(names, read.is_ok());
+        followed.judged(about, read.is_ok());
         let taken = read.map_err(Unfit::Rejected).map(|came| {
             if is_whole {
                 followed.held.clear();
@@ -109,11 +138,15 @@ impl Followed {
         });
         let is_empty = taken.is_ok() && is_root(&type_url) && followed.held.is_empty();
         self.types.insert(type_url, followed);
-        taken?;
-        if is_empty {
-            return Err(Unfit::Empty);
+        // What is turned down leaves its names.
+        if self.count() > self.resources_max {
+            return Err(Unfit::TooMany);
         }
-        if self.bytes() > self.bytes_max { Err(Unfit::TooLarge) } else { Ok(()) }
+        if self.bytes() > self.bytes_max {
+            return Err(Unfit::TooLarge);
+        }
+        taken?;
+        if is_empty { Err(Unfit::Empty) } else { Ok(()) }
     }
 
     /// Follows what is referred to from here. What nobody refers to any more is let go.
@@ -152,7 +185,8 @@ impl Followed {
         is_complete.then(|| self.types.values().flat_map(|followed| followed.held.values()).map(|held| held.resource.clone()).collect())
     }
 
-    /// By type and name; a type without a name was not answered, or not in a form that can be read.
+    /// The first few, by type and name, of which long ones are cut; a type without a name was not answered, or not in a form that can be
+    /// read.
     pub fn missing(&self) -> Vec<(String, Option<String>)> {
         let missing = self.types.iter().flat_map(|(type_url, followed)| {
             let absent: BTreeSet<&String> = match &followed.wanted {
@@ -161,36 +195,50 @@ impl Followed {
             };
             let is_unanswered = followed.wanted == Wanted::All && !followed.is_answered;
             let whole = (is_unanswered || followed.is_rejected).then_some(None);
-            let names = absent.into_iter().chain(&followed.doubtful).map(|name| Some(name.clone()));
+            let names = absent.into_iter().chain(&followed.doubtful).map(|name| Some(bounded(name)));
             whole.into_iter().chain(names).map(|name| (type_url.clone(), name)).collect::<Vec<_>>()
         });
         missing.take(MISSING_MAX).collect()
     }
 
+    /// `None` is a heartbeat, which brings nothing.
+    fn arrived(&self, type_url: &str, came: Came) -> Option<Arrival> {
+        let Came { name, version, any } = came;
+        let (wrapped_as, Any { type_url: of, value }) = match any?.unwrapped() {
+            Ok(unwrapped) => unwrapped,
+            Err(why) => return Some(Arrival { name, found: Err(why) }),
+        };
+        let name = name.or(wrapped_as);
+        if of != type_url {
+            let why = format!("an answer of {type_url} has a resource of {}", bounded(&of));
+            return Some(Arrival { name, found: Err(why) });
+        }
+        Some(match name.map_or_else(|| self.reads.name_of(type_url, &value), Ok) {
+            Ok(name) => Arrival { name: Some(name), found: Ok((version, value)) },
+            Err(why) => Arrival { name: None, found: Err(why) },
+        })
+    }
+
     /// What of an answer is kept, each with what it refers to.
-    fn read(&self, type_url: &str, followed: &Type, came: Vec<Came>) -> Result<Vec<Held>, String> {
+    fn read(&self, type_url: &str, followed: &Type, came: Vec<Arrival>) -> Result<Vec<Held>, String> {
         let mut kept = Vec::with_capacity(came.len());
         let mut names = BTreeSet::new();
-        for Came { name, version, any } in came {
-            let Some(any) = any else { continue };
-            let (wrapped_as, Any { type_url: of, value }) = any.unwrapped()?;
-            if of != type_url {
-                return Err(format!("an answer of {type_url} has a resource of {of}"));
-            }
-            let name = match name.or(wrapped_as) {
-                Some(name) => name,
-                None => self.reads.name_of(type_url, &value)?,
-            };
+        for Arrival { name, found } in came {
+            let (version, value) = found?;
+            let Some(name) = name else { continue };
             if !names.insert(name.clone()) {
                 return Err(format!("an answer of {type_url} has {name} twice"));
             }
             if !followed.wanted.includes(&name) {
                 continue;
             }
+            let held = followed.held.get(&name).filter(|held| held.resource.value == value);
+            // What came is a slice of its whole frame, which would stay as long as the last of what is kept of it.
+            let value = held.map_or_else(|| Bytes::copy_from_slice(&value), |held| held.resource.value.clone());
             let resource = Resource { type_url: type_url.to_owned(), name, version, value };
-            let wants = match followed.held.get(&resource.name) {
-                Some(held) if held.resource.value == resource.value => held.wants.clone(),
-                Some(_) | None => self.reads.wants(&resource)?,
+            let wants = match held {
+                Some(held) => held.wants.clone(),
+                None => self.reads.wants(&resource)?,
             };
             kept.push(Held { resource, wants });
         }
@@ -214,7 +262,17 @@ impl Followed {
         })
     }
 
+    fn count(&self) -> usize {
+        self.types.values().map(|followed| followed.held.len() + followed.doubtful.len()).sum()
+    }
+
+    /// Of contents, names and versions.
     fn bytes(&self) -> usize {
-        self.types.values().flat_map(|followed| followed.held.values()).map(|held| held.resource.value.len()).sum()
+        let of_one = |held: &Held| held.resource.value.len() + held.resource.name.len() + held.resource.version.len();
+        let held: usize = self.types.values().flat_map(|followed| followed.held.values()).map(of_one).sum();
+        held + self.types.values().flat_map(|followed| &followed.doubtful).map(String::len).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests;

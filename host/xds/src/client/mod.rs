@@ -108,7 +108,8 @@ impl Connection {
         self.inbox.next().await
     }
 
-    /// What was asked for and has not come in a form that can be read, as (type, name), the first few. A type without a name lacks all.
+    /// What was asked for and has not come in a form that can be read, as (type, name), the first few, long names cut. A type without a name
+    /// lacks all. After the first set [`Ended::Incomplete`] has it, when it stays so.
     pub fn missing(&self) -> Vec<(String, Option<String>)> {
         self.inbox.missing()
     }

@@ -3,6 +3,11 @@
 //! The sentences say what happened; whose address it was and what to do about it, the caller knows.
 
 use std::fmt;
+use std::time::Duration;
+
+/// How long a control plane that gave a whole set may leave the next one incomplete. Longer than any of them takes between two types of one
+/// change; until then what is held is not known to be what it means, and after that whoever asks is better off without this stream.
+pub(super) const INCOMPLETE_MAX: Duration = Duration::from_secs(30);
 
 /// How far a connection had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +88,15 @@ pub enum Ended {
     TooLarge {
         bytes_max: usize,
     },
+    /// An answer, or all that is held, has more resources than this.
+    TooMany {
+        resources_max: usize,
+    },
+    /// It gave a whole set, then left a later one incomplete for 30 s. What is missing is told as by
+    /// [`Connection::missing`](super::Connection::missing).
+    Incomplete {
+        missing: Vec<(String, Option<String>)>,
+    },
     /// What came in a frame is no message of ADS.
     BadMessage(String),
     OurCertificate(String),
@@ -105,9 +119,11 @@ impl From<Ended> for Refusal {
             Ended::OurCertificate(detail) => Self::OurCertificate(detail),
             Ended::Status { code, detail } => Self::Status { code, detail },
             Ended::Broken { detail } => Self::Broken { stage, detail },
-            other @ (Ended::Empty { .. } | Ended::TooLarge { .. } | Ended::BadMessage(_)) => {
-                Self::Broken { stage, detail: other.to_string() }
-            }
+            other @ (Ended::Empty { .. }
+            | Ended::TooLarge { .. }
+            | Ended::TooMany { .. }
+            | Ended::Incomplete { .. }
+            | Ended::BadMessage(_)) => Self::Broken { stage, detail: other.to_string() },
         }
     }
 }
@@ -179,6 +195,18 @@ impl fmt::Display for Ended {
             Self::Silent => f.write_str("it did not answer an HTTP/2 ping"),
             Self::Stalled => f.write_str("it did not read what was sent to it"),
             Self::TooLarge { bytes_max } => write!(f, "it sent more than {bytes_max} bytes, which is the most that is taken"),
+            Self::TooMany { resources_max } => write!(f, "it sent more than {resources_max} resources, which is the most that is taken"),
+            Self::Incomplete { missing } => {
+                let seconds = INCOMPLETE_MAX.as_secs();
+                write!(f, "what it sent was incomplete for {seconds} seconds, or was turned down; it has yet to send")?;
+                missing.iter().enumerate().try_for_each(|(place, (type_url, name))| {
+                    let between = if place == 0 { " " } else { ", " };
+                    match name {
+                        Some(name) => write!(f, "{between}{name} of {type_url}"),
+                        None => write!(f, "{between}{type_url} in a form that can be read"),
+                    }
+                })
+            }
             Self::BadMessage(detail) => write!(f, "it sent a message that is none of ADS: {detail}"),
             Self::OurCertificate(detail) => write!(f, "the control plane does not accept this node's certificate ({detail})"),
             Self::Broken { detail } => write!(f, "the connection broke ({detail})"),

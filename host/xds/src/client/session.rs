@@ -2,6 +2,8 @@
 //!
 //! A control plane sends a change type by type. Between two of its answers the set may be complete and mean nothing, so a set is handed
 //! over when nothing has come for [`QUIET`], or after [`QUIET_WAIT_MAX`] of steady changes. A stream that ends before takes it along.
+//! Once a set was handed over, a later one that stays incomplete for [`INCOMPLETE_MAX`] ends the stream: silence would look as if nothing
+//! had changed.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -17,10 +19,11 @@ use super::channel::Channel;
 use super::dialect::{Dialect, Subscription};
 use super::followed::{Followed, Unfit};
 use super::inbox::Inbox;
+use super::refusal::INCOMPLETE_MAX;
 use super::{Ended, Refusal, Target};
 use crate::codec::Codec;
 use crate::message::Node;
-use crate::{CLUSTER, LISTENER, STEP};
+use crate::{CLUSTER, LISTENER, RESOURCES_MAX, STEP};
 
 const QUIET: Duration = Duration::from_millis(100);
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -45,6 +48,9 @@ struct Session<D: Dialect> {
     bytes_max: usize,
     /// When what is held is handed over, and when at the latest.
     due: Option<(Instant, Instant)>,
+    has_given: bool,
+    /// When the stream ends unless the set becomes complete.
+    patience: Option<Instant>,
 }
 
 /// Whatever ends the task, even a panic in a library, whoever waits is told.
@@ -71,6 +77,8 @@ pub(super) async fn run<D: Dialect>(begun: Begun) {
         inbox,
         bytes_max,
         due: None,
+        has_given: false,
+        patience: None,
     };
     session.inbox.lacks(session.followed.missing());
     for type_url in [CLUSTER, LISTENER] {
@@ -118,6 +126,13 @@ impl<D: Dialect> Session<D> {
                     Err(status) => return self.channel.why(&status, self.bytes_max).await,
                 },
                 () = at(due) => self.hand_over(),
+                () = at(self.patience) => {
+                    // What came last may have made it complete, and waits to be quiet.
+                    self.hand_over();
+                    if self.patience.is_some() {
+                        return Ended::Incomplete { missing: self.followed.missing() };
+                    }
+                }
             }
         }
     }
@@ -147,6 +162,7 @@ impl<D: Dialect> Session<D> {
             }
             Err(Unfit::Unasked) => tracing::debug!(type_url, "the control plane sent what nobody asked for"),
             Err(Unfit::Empty) => return Err(Ended::Empty { type_url }),
+            Err(Unfit::TooMany) => return Err(Ended::TooMany { resources_max: RESOURCES_MAX }),
             Err(Unfit::TooLarge) => return Err(Ended::TooLarge { bytes_max: self.bytes_max }),
         }
         Ok(())
@@ -175,8 +191,16 @@ impl<D: Dialect> Session<D> {
     fn hand_over(&mut self) {
         self.due = None;
         self.inbox.lacks(self.followed.missing());
-        if let Some(set) = self.followed.complete() {
-            self.inbox.put(set);
+        match self.followed.complete() {
+            Some(set) => {
+                self.inbox.put(set);
+                (self.has_given, self.patience) = (true, None);
+            }
+            None if self.has_given => {
+                self.patience.get_or_insert_with(|| Instant::now() + INCOMPLETE_MAX);
+            }
+            // The caller knows how long it waits for the first.
+            None => {}
         }
     }
 }

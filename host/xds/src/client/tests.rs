@@ -6,7 +6,7 @@ use crate::kit::{ENDPOINTS, Plain, ROUTE, SECRET, Scripted, any, cluster, endpoi
 use crate::message::{
     Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DeltaResource, DiscoveryRequest, DiscoveryResponse, ResourceName,
 };
-use crate::{CLUSTER, LISTENER, PING_INTERVAL, STEP};
+use crate::{CLUSTER, LISTENER, PING_INTERVAL, RESOURCES_MAX, STEP};
 
 type SotwServer = Scripted<DiscoveryRequest, DiscoveryResponse>;
 type DeltaServer = Scripted<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
@@ -249,6 +249,71 @@ async fn more_bytes_than_allowed_end_the_stream_in_one_answer_and_in_all() {
         server.answer(DeltaDiscoveryResponse { resources: vec![one], ..changes(CLUSTER, name, &[]) }).await;
     }
     assert_eq!(connection.next().await, Err(Ended::TooLarge { bytes_max: BYTES_MAX }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_resources_than_allowed_end_the_stream_before_they_are_decoded() {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let mut server = DeltaServer::over(far);
+    let target = Target { payload_bytes_max: 8 << 20, ..target(Mode::Delta) };
+    let mut connection = Connection::over(near, target.endpoint.clone(), &target).await.unwrap();
+    server.asked().await;
+    let removed_resources = vec![String::new(); RESOURCES_MAX + 1];
+    server.answer(DeltaDiscoveryResponse { removed_resources, ..changes(CLUSTER, "1", &[]) }).await;
+    assert_eq!(connection.next().await, Err(Ended::TooMany { resources_max: RESOURCES_MAX }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_stays_incomplete_after_a_whole_one_ends_the_stream_and_says_what_is_missing() {
+    let (mut connection, mut server) = sotw().await;
+    settle_sotw(&mut server).await;
+    connection.next().await.unwrap();
+    let begun = Instant::now();
+    server.answer(answer("c2", "2", &[cluster("a", ""), cluster("b", "")])).await;
+    // Other answers are no whole set.
+    for version in ["2", "3", "4"] {
+        assert!(none(&mut connection).await);
+        server.answer(answer("e", version, &[endpoints("a", "")])).await;
+    }
+    let missing = vec![(ENDPOINTS.to_owned(), Some("b".to_owned()))];
+    let ended = connection.next().await.unwrap_err();
+    assert_eq!(ended, Ended::Incomplete { missing });
+    assert!((30..=31).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(ended.to_string().ends_with(&format!("it has yet to send b of {ENDPOINTS}")), "{ended}");
+
+    let (mut connection, mut server) = delta().await;
+    settle_delta(&mut server).await;
+    connection.next().await.unwrap();
+    let mut broken = changes(LISTENER, "2", &[listener("l", "2", &[])]);
+    broken.resources[0].resource = Some(Any { type_url: LISTENER.into(), value: bytes::Bytes::from_static(b"!") });
+    server.answer(broken).await;
+    assert_eq!(connection.next().await, Err(Ended::Incomplete { missing: vec![(LISTENER.to_owned(), Some("l".to_owned()))] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_becomes_whole_in_time_is_handed_over_and_the_next_has_as_long() {
+    let (mut connection, mut server) = sotw().await;
+    settle_sotw(&mut server).await;
+    connection.next().await.unwrap();
+    for (place, name) in ["b", "c"].into_iter().enumerate() {
+        server.answer(answer("c", name, &[cluster("a", ""), cluster("b", ""), cluster(name, "x")][..2 + place])).await;
+        assert!(tokio::time::timeout(Duration::from_secs(29), connection.next()).await.is_err());
+        server.answer(answer("e", name, &[endpoints(name, "")])).await;
+        assert_eq!(connection.next().await.unwrap().len(), 5 + 2 * place);
+    }
+    assert!(tokio::time::timeout(Duration::from_secs(3600), connection.next()).await.is_err(), "a whole set is waited upon for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_first_set_it_is_the_callers_to_say_how_long_is_too_long() {
+    let (mut connection, mut server) = sotw().await;
+    server.answer(answer("c1", "1", &[cluster("a", "")])).await;
+    server.answer(answer("l1", "1", &[listener("l", "", &[])])).await;
+    assert!(tokio::time::timeout(Duration::from_secs(3600), connection.next()).await.is_err());
+    assert_eq!(connection.missing(), [(ENDPOINTS.to_owned(), Some("a".to_owned()))]);
+    server.answer(answer("e1", "1", &[endpoints("a", "")])).await;
+    assert_eq!(connection.next().await.unwrap().len(), 3);
+    server.asked().await;
 }
 
 #[tokio::test(start_paused = true)]

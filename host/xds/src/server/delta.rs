@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tonic::Status;
 
-use super::session::{Heard, TYPES_MAX, Variant, rejected, too_many};
-use super::{Limits, Snapshot, Told};
+use super::session::{Heard, Reply, TYPES_MAX, Variant, too_many};
+use super::{Limits, Snapshot};
 use crate::message::{Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DeltaResource, Node};
 use crate::wanted::ALL;
 use crate::{Mode, Resource, is_root};
@@ -42,6 +42,12 @@ impl Variant for Delta {
 
     fn type_url(request: &DeltaDiscoveryRequest) -> &str {
         &request.type_url
+    }
+
+    fn longest(request: &DeltaDiscoveryRequest) -> usize {
+        let names = request.resource_names_subscribe.iter().chain(&request.resource_names_unsubscribe);
+        let brought = request.initial_resource_versions.iter().flat_map(|(name, version)| [name, version]);
+        names.chain(brought).map(String::len).max().unwrap_or_default()
     }
 
     fn knows(&self, type_url: &str) -> bool {
@@ -82,8 +88,8 @@ impl Variant for Delta {
         let is_latest = !request.response_nonce.is_empty() && request.response_nonce == asked.nonce;
         let about = match request.error_detail {
             _ if !is_latest => None,
-            Some(detail) => Some(rejected(&detail)),
-            None => Some(Told::Acknowledged),
+            Some(detail) => Some(Reply::Rejected(detail)),
+            None => Some(Reply::Acknowledged),
         };
         let answer = if asks { snapshot.and_then(|snapshot| self.answer(&type_url, None, snapshot)) } else { None };
         Ok(Heard { answer, about })

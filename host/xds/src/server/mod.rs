@@ -4,7 +4,7 @@
 //! and says on the first request of a type which version it has. A version is the control plane's own word, served unchanged, so an equal
 //! one proves nothing by itself: some control planes count from 1 after each restart, and some always say the same. Where "it may have
 //! something newer" and "we configured it ourselves" cannot be told apart, the first wins. So a node that has versions is served on only
-//! if both hold: this process has configured that very node in this outage, and every version that it names is one of the snapshot that
+//! if both hold: this process has configured that very node in this outage, and every version that it names is one of a snapshot that
 //! it was sent. Everybody else is refused for the whole stream, keeps what it has, and tries elsewhere. The price is small: after a
 //! restart of this process the nodes that it configured are refused too, and they run. What no server can see is a node that names no
 //! versions though it has some: Envoy does so in delta towards the second of two sources, which it never asks once the first has
@@ -97,8 +97,8 @@ pub enum State {
 pub enum Told {
     Sent,
     Acknowledged,
-    /// In the node's own words.
-    Rejected(String),
+    /// With gRPC's name of the code. The node's own words quote what it was sent, and are kept by nobody (all-04).
+    Rejected(&'static str),
 }
 
 #[derive(Clone, Debug)]

@@ -18,7 +18,10 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// For the last word to a client that does not read.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// Of a node's id and of its cluster. By them a node is known again, so they are not cut.
-const NAME_BYTES_MAX: usize = 1024;
+const NODE_BYTES_MAX: usize = 1024;
+/// Of what a request names: what is asked for is kept as long as the stream, so its number alone is no bound.
+const NAME_BYTES_MAX: usize = 4096;
+const TYPE_URL_BYTES_MAX: usize = 256;
 
 /// One of the two variants of ADS: what has been asked for on a stream, and what was sent.
 pub(super) trait Variant: Default + Send + 'static {
@@ -28,6 +31,8 @@ pub(super) trait Variant: Default + Send + 'static {
 
     fn node(request: &mut Self::Request) -> Option<message::Node>;
     fn type_url(request: &Self::Request) -> &str;
+    /// The bytes of the longest name, or version of a name, that the request has.
+    fn longest(request: &Self::Request) -> usize;
     /// Whether this type was asked for on this stream before.
     fn knows(&self, type_url: &str) -> bool;
     /// Whether the node says that it holds something of the type.
@@ -35,7 +40,7 @@ pub(super) trait Variant: Default + Send + 'static {
     /// Whether all that it says it holds is of this snapshot.
     fn holds_only(request: &Self::Request, snapshot: &Snapshot) -> bool;
     fn heard(&mut self, request: Self::Request, snapshot: Option<&Snapshot>, limits: &Limits) -> Result<Heard<Self::Response>, Status>;
-    /// What a snapshot changes for this stream, type by type.
+    /// What a snapshot changes for this stream, type by type. `before` is the one that was offered last.
     fn offered(&mut self, before: Option<&Snapshot>, snapshot: &Snapshot) -> Vec<(String, Self::Response)>;
 }
 
@@ -43,7 +48,12 @@ pub(super) trait Variant: Default + Send + 'static {
 pub(super) struct Heard<R> {
     pub answer: Option<R>,
     /// What the node makes of the latest answer of the type.
-    pub about: Option<Told>,
+    pub about: Option<Reply>,
+}
+
+pub(super) enum Reply {
+    Acknowledged,
+    Rejected(ErrorDetail),
 }
 
 pub(super) struct Begun<V: Variant> {
@@ -59,7 +69,10 @@ pub(super) struct Begun<V: Variant> {
 struct Session<V: Variant> {
     desk: Arc<Desk>,
     variant: V,
+    /// What is served; `None` while there is nothing.
     snapshot: Option<Arc<Snapshot>>,
+    /// What was served last, also while there is nothing.
+    offered: Option<Arc<Snapshot>>,
     outbox: VecDeque<V::Response>,
     present: Option<Present>,
 }
@@ -88,7 +101,8 @@ pub(super) fn belongs_there() -> Status {
 
 pub(super) async fn run<V: Variant>(begun: Begun<V>) {
     let Begun { desk, stream, ip, gate, requests, answers, permit: _permit } = begun;
-    let mut session = Session::<V> { desk, variant: V::default(), snapshot: None, outbox: VecDeque::new(), present: None };
+    let (outbox, variant) = (VecDeque::new(), V::default());
+    let mut session = Session::<V> { desk, variant, snapshot: None, offered: None, outbox, present: None };
     if let Err(status) = session.live(stream, ip, gate, requests, &answers).await {
         tracing::debug!(stream, %ip, "a node's stream is ended: {}", status.message());
         // Who does not read it finds the stream closed.
@@ -142,8 +156,8 @@ impl<V: Variant> Session<V> {
         let Some(node) = node else {
             return Err(Status::invalid_argument("the first request of a stream says no node"));
         };
-        if node.id.len() > NAME_BYTES_MAX || node.cluster.len() > NAME_BYTES_MAX {
-            return Err(Status::invalid_argument(format!("node.id or node.cluster has more than {NAME_BYTES_MAX} bytes")));
+        if node.id.len() > NODE_BYTES_MAX || node.cluster.len() > NODE_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("node.id or node.cluster has more than {NODE_BYTES_MAX} bytes")));
         }
         let state = if self.snapshot.is_some() { State::Serving } else { State::Waiting };
         let client = Client { stream, ip, node: Node::from(node), mode: V::MODE, state, types: BTreeMap::new() };
@@ -163,12 +177,18 @@ impl<V: Variant> Session<V> {
         if type_url.is_empty() {
             return Err(Status::invalid_argument("a request says no type_url, and on this stream there are all types"));
         }
+        if type_url.len() > TYPE_URL_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("a type_url has more than {TYPE_URL_BYTES_MAX} bytes")));
+        }
+        if V::longest(&request) > NAME_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("a name, or its version, has more than {NAME_BYTES_MAX} bytes")));
+        }
         if !self.variant.knows(&type_url) && V::is_configured(&request) && !self.is_of_ours(&request) {
             return Err(self.refuse("it has a configuration, and this one may be older", Status::unavailable));
         }
         let Heard { answer, about } = self.variant.heard(request, self.snapshot.as_deref(), &self.desk.limits)?;
         if let Some(about) = about {
-            self.noted(&type_url, about);
+            self.noted(&type_url, &about);
         }
         if let Some(answer) = answer {
             self.send(type_url, answer);
@@ -179,7 +199,7 @@ impl<V: Variant> Session<V> {
     /// See the head of this module's parent.
     fn is_of_ours(&self, request: &V::Request) -> bool {
         let Some(present) = &self.present else { return false };
-        self.desk.roll.snapshot_of(&present.client.node).is_some_and(|sent| V::holds_only(request, &sent))
+        self.desk.roll.sent_to(&present.client.node).iter().any(|sent| V::holds_only(request, sent))
     }
 
     fn turn(&mut self, gate: &Gate) -> Result<(), Status> {
@@ -190,7 +210,8 @@ impl<V: Variant> Session<V> {
                 self.changed(|client| client.state = State::Waiting);
             }
             Gate::Serving(snapshot) => {
-                let before = self.snapshot.replace(Arc::clone(snapshot));
+                self.snapshot = Some(Arc::clone(snapshot));
+                let before = self.offered.replace(Arc::clone(snapshot));
                 self.changed(|client| client.state = State::Serving);
                 for (type_url, answer) in self.variant.offered(before.as_deref(), snapshot) {
                     self.send(type_url, answer);
@@ -210,14 +231,21 @@ impl<V: Variant> Session<V> {
         });
     }
 
-    fn noted(&mut self, type_url: &str, about: Told) {
+    fn noted(&mut self, type_url: &str, reply: &Reply) {
         let Some(present) = &self.present else { return };
+        let about = match reply {
+            Reply::Acknowledged => Told::Acknowledged,
+            Reply::Rejected(detail) => Told::Rejected(detail.code_name()),
+        };
         if present.client.types.get(type_url) == Some(&about) {
             return;
         }
-        if let Told::Rejected(why) = &about {
+        if let Reply::Rejected(detail) = reply {
             let Client { stream, node, .. } = &present.client;
-            tracing::warn!(stream, node = bounded(&node.id), type_url = bounded(type_url), "a node turned down what it was sent: {why}");
+            let (node, code) = (bounded(&node.id), detail.code_name());
+            tracing::warn!(stream, node, type_url, code, "a node turned down what it was sent; its own log says why");
+            // It quotes the configuration, in which there are secrets (all-04).
+            tracing::debug!(stream, node, type_url, "a node turned down what it was sent: {}", bounded(&detail.message));
         }
         self.changed(|client| {
             client.types.insert(type_url.to_owned(), about);
@@ -235,11 +263,6 @@ impl<V: Variant> Session<V> {
             present.seen();
         }
     }
-}
-
-/// In the node's own words, as far as they are told.
-pub(super) fn rejected(detail: &ErrorDetail) -> Told {
-    Told::Rejected(bounded(&detail.message))
 }
 
 /// How many types one stream may ask for. Envoy has about twenty.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use tonic::Status;
 
-use super::session::{Heard, TYPES_MAX, Variant, rejected, too_many};
-use super::{Limits, Snapshot, Told};
+use super::session::{Heard, Reply, TYPES_MAX, Variant, too_many};
+use super::{Limits, Snapshot};
 use crate::message::{Any, DiscoveryRequest, DiscoveryResponse, Node};
 use crate::wanted::Wanted;
 use crate::{Mode, is_root};
@@ -23,9 +23,10 @@ struct Asked {
     wanted: Wanted,
     /// Of the latest answer; empty before it.
     nonce: String,
+    /// The version of that.
     sent: Option<String>,
-    /// The version that the node turned down.
-    rejected: Option<String>,
+    /// It asks for something that no answer was for.
+    is_due: bool,
 }
 
 impl Variant for Sotw {
@@ -39,6 +40,10 @@ impl Variant for Sotw {
 
     fn type_url(request: &DiscoveryRequest) -> &str {
         &request.type_url
+    }
+
+    fn longest(request: &DiscoveryRequest) -> usize {
+        request.resource_names.iter().map(String::len).max().unwrap_or_default()
     }
 
     fn knows(&self, type_url: &str) -> bool {
@@ -69,7 +74,7 @@ impl Variant for Sotw {
                 return Err(too_many("types", TYPES_MAX));
             }
             let wanted = Wanted::first(&type_url, resource_names);
-            self.types.insert(type_url.clone(), Asked { wanted, nonce: String::new(), sent: None, rejected: None });
+            self.types.insert(type_url.clone(), Asked { wanted, nonce: String::new(), sent: None, is_due: true });
             return Ok(Heard { answer: self.answer(&type_url, snapshot), about: None });
         };
         if response_nonce != asked.nonce {
@@ -77,27 +82,21 @@ impl Variant for Sotw {
         }
         let wanted = asked.wanted.then(resource_names);
         let asks_for_more = wanted.exceeds(&asked.wanted);
+        asked.is_due |= asks_for_more;
         asked.wanted = wanted;
         let about = match error_detail {
-            Some(detail) => {
-                asked.rejected.clone_from(&asked.sent);
-                Some(rejected(&detail))
-            }
-            None => asked.sent.as_ref().filter(|sent| **sent == version_info).map(|_| Told::Acknowledged),
+            Some(detail) => Some(Reply::Rejected(detail)),
+            None => asked.sent.as_ref().filter(|sent| **sent == version_info).map(|_| Reply::Acknowledged),
         };
         let answer = if asks_for_more { self.answer(&type_url, snapshot) } else { None };
         Ok(Heard { answer, about })
     }
 
     fn offered(&mut self, before: Option<&Snapshot>, snapshot: &Snapshot) -> Vec<(String, DiscoveryResponse)> {
-        let due = self.types.iter().filter(|(type_url, asked)| match (before, &asked.sent) {
-            (Some(before), Some(_)) => {
-                before.wanted(type_url, &asked.wanted).ne(snapshot.wanted(type_url, &asked.wanted))
-                    && asked.rejected.as_deref() != Some(&snapshot.version(type_url, &asked.wanted))
-            }
-            // Held back for want of a snapshot: what was sent since is not known to be what this one has.
-            (None, Some(sent)) => *sent != snapshot.version(type_url, &asked.wanted),
-            (_, None) => true,
+        // By content: a control plane may say one version of two contents, of which the first was turned down.
+        let due = self.types.iter().filter(|(type_url, asked)| {
+            let is_same = |before: &Snapshot| before.wanted(type_url, &asked.wanted).eq(snapshot.wanted(type_url, &asked.wanted));
+            asked.is_due || !before.is_some_and(is_same)
         });
         let due: Vec<String> = due.map(|(type_url, _)| type_url.clone()).collect();
         due.into_iter().filter_map(|type_url| self.answer(&type_url, Some(snapshot)).map(|answer| (type_url, answer))).collect()
@@ -118,6 +117,7 @@ impl Sotw {
         let version = snapshot.version(type_url, &asked.wanted);
         asked.nonce = self.answers.to_string();
         asked.sent = Some(version.clone());
+        asked.is_due = false;
         Some(DiscoveryResponse { version_info: version, resources, type_url: type_url.to_owned(), nonce: asked.nonce.clone() })
     }
 }

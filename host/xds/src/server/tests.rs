@@ -199,6 +199,20 @@ async fn a_node_that_this_process_configured_in_this_outage_is_served_on() {
     server.serve(&of_version("9"));
     let mut node = server.sotw(back()).await;
     assert_eq!(node.next().await.unwrap().version_info, "9");
+    drop(node);
+    // It never took that: the stream broke first.
+    let mut node = server.sotw(back()).await;
+    assert_eq!(node.next().await.unwrap().version_info, "9");
+    drop(node);
+    let mut node = server.delta(delta::holding(CLUSTER, &[("a", "7"), ("b", "7")])).await;
+    assert_eq!(node.next().await.unwrap().resources.len(), 2);
+    drop(node);
+    // Of three the first is no longer known to be ours.
+    server.serve(&of_version("10"));
+    let mut node = server.sotw(DiscoveryRequest { version_info: "9".into(), ..back() }).await;
+    assert_eq!(node.next().await.unwrap().version_info, "10");
+    let mut former = server.sotw(back()).await;
+    assert_eq!(former.next().await.unwrap_err().code(), tonic::Code::Unavailable);
 
     // The control plane was there: whoever ran through that may have anything.
     server.turn(Gate::ControlPlaneAnswers);

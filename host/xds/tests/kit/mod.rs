@@ -4,51 +4,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use holdover_xds::{
-    CLUSTER, Client, ClientTls, Gate, LISTENER, Limits, Mode, Node, Offers, PING_INTERVAL_MIN, Reads, Resource, ServerTls, Snapshot,
-    Target, serve,
+    CLUSTER, Client, ClientTls, Gate, LISTENER, Limits, Mode, Node, Offers, PING_INTERVAL_MIN, Resource, ServerTls, Snapshot, Target, serve,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// Longer than anything here takes, shorter than anybody waits.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-pub const ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
-pub const ROUTE: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+mod plain;
 
-/// A content is the name, then a line for each (type, name) that it refers to.
-pub struct Plain;
-
-impl Reads for Plain {
-    fn name_of(&self, _type_url: &str, value: &[u8]) -> Result<String, String> {
-        let text = std::str::from_utf8(value).map_err(|error| error.to_string())?;
-        Ok(text.lines().next().unwrap_or_default().to_owned())
-    }
-
-    fn wants(&self, resource: &Resource) -> Result<Vec<(String, String)>, String> {
-        let text = std::str::from_utf8(&resource.value).map_err(|error| error.to_string())?;
-        let refers = text.lines().skip(1).filter_map(|line| line.split_once(' '));
-        Ok(refers.map(|(type_url, name)| (type_url.to_owned(), name.to_owned())).collect())
-    }
-}
+pub use plain::{ENDPOINTS, PATIENCE, Plain, ROUTE, resource};
 
 /// A cluster with its endpoints, and a listener with its route.
 pub fn set(name: &str, version: &str) -> Vec<Resource> {
     vec![
-        resource(CLUSTER, name, version, Some(ENDPOINTS)),
-        resource(ENDPOINTS, name, version, None),
-        resource(LISTENER, name, version, Some(ROUTE)),
-        resource(ROUTE, name, version, None),
+        resource(CLUSTER, name, version, &[(ENDPOINTS, name)]),
+        resource(ENDPOINTS, name, version, &[]),
+        resource(LISTENER, name, version, &[(ROUTE, name)]),
+        resource(ROUTE, name, version, &[]),
     ]
-}
-
-fn resource(type_url: &str, name: &str, version: &str, refers_to: Option<&str>) -> Resource {
-    let value = refers_to.map_or(name.to_owned(), |other| format!("{name}\n{other} {name}"));
-    Resource { type_url: type_url.into(), name: name.into(), version: version.into(), value: Bytes::from(value) }
 }
 
 pub struct Shelf {

@@ -98,9 +98,22 @@ async fn what_a_node_turns_down_is_told_and_not_sent_again() {
     node.ask(DeltaDiscoveryRequest { response_nonce: "stale".into(), error_detail: detail("of another"), ..after(&clusters) }).await;
     node.ask(DeltaDiscoveryRequest { error_detail: detail("no such filter"), ..after(&clusters) }).await;
     let rejected = server.until(|client| matches!(client.types.get(CLUSTER), Some(Told::Rejected(_)))).await;
-    assert_eq!(rejected.types[CLUSTER], Told::Rejected("no such filter".into()));
+    assert_eq!(rejected.types[CLUSTER], Told::Rejected("INVALID_ARGUMENT"));
     server.serve(&[seven(), vec![endpoints("c", "8")]].concat());
     assert_eq!(probe(&mut node).await, ROUTE);
+}
+
+#[tokio::test]
+async fn after_a_time_without_a_snapshot_the_same_version_with_another_content_is_sent() {
+    let server = Running::serving(&seven()).await;
+    let mut node = server.delta(first(CLUSTER, &[])).await;
+    node.next().await.unwrap();
+    server.turn(Gate::Waiting);
+    server.until(|client| client.state == State::Waiting).await;
+    let mut changed = seven();
+    changed[1] = resource(CLUSTER, "b", "7", &[]);
+    server.serve(&changed);
+    assert_eq!(seen(&node.next().await.unwrap()), [("b", "7")]);
 }
 
 pub fn first(type_url: &str, names: &[&str]) -> DeltaDiscoveryRequest {

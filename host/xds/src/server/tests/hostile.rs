@@ -54,6 +54,26 @@ async fn a_node_whose_names_are_too_long_or_that_asks_for_too_many_types_is_sent
 }
 
 #[tokio::test]
+async fn names_and_types_beyond_their_length_end_the_stream_in_both_variants() {
+    let server = Running::serving(&seven()).await;
+    let (longest, long) = ("n".repeat(4096), "n".repeat(4097));
+    let (longest_type, long_type) = ("t".repeat(256), "t".repeat(257));
+    server.sotw(sotw::first(&longest_type, &[&longest])).await.next().await.unwrap();
+    server.delta(delta::first(&longest_type, &[&longest])).await.next().await.unwrap();
+    for request in [sotw::first(ENDPOINTS, &["a", &long]), sotw::first(&long_type, &["a"])] {
+        let ended = server.sotw(request).await.next().await.unwrap_err();
+        assert_eq!(ended.code(), tonic::Code::InvalidArgument, "{ended}");
+    }
+    let letting_go = DeltaDiscoveryRequest { resource_names_unsubscribe: vec![long.clone()], ..delta::first(ENDPOINTS, &[]) };
+    let brought = [delta::holding(ENDPOINTS, &[(&long, "7")]), delta::holding(ENDPOINTS, &[("a", &long)])];
+    let asking = [delta::first(ENDPOINTS, &["a", &long]), delta::first(&long_type, &["a"])];
+    for request in asking.into_iter().chain(brought).chain([letting_go]) {
+        let ended = server.delta(request).await.next().await.unwrap_err();
+        assert_eq!(ended.code(), tonic::Code::InvalidArgument, "{ended}");
+    }
+}
+
+#[tokio::test]
 async fn streams_are_counted_over_all_connections_and_given_back() {
     let server = Running::within(Gate::Serving(snapshot(&seven())), Limits { streams_max: 1, ..Limits::default() }).await;
     let mut only = server.sotw(sotw::first(CLUSTER, &[])).await;

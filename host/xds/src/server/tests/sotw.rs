@@ -62,7 +62,7 @@ async fn there_is_never_an_answer_without_clusters_or_listeners() {
 }
 
 #[tokio::test]
-async fn what_a_node_turns_down_is_told_once_and_not_sent_again() {
+async fn what_a_node_turns_down_is_told_once_without_its_words_and_not_sent_again() {
     let server = Running::serving(&seven()).await;
     let mut node = server.sotw(first(CLUSTER, &[])).await;
     let clusters = node.next().await.unwrap();
@@ -72,17 +72,42 @@ async fn what_a_node_turns_down_is_told_once_and_not_sent_again() {
     node.ask(turned_down).await;
     let told = |client: &Client| matches!(client.types.get(CLUSTER), Some(Told::Rejected(_)));
     let rejected = server.until(told).await;
-    assert_eq!(rejected.types[CLUSTER], Told::Rejected("e".repeat(256)));
+    assert_eq!(rejected.types[CLUSTER], Told::Rejected("INVALID_ARGUMENT"));
     assert_eq!(probe(&mut node, ROUTE, "r").await, ROUTE);
     assert_eq!(server.shelf.clients.borrow().iter().filter(|client| told(client) && client.types.len() == 1).count(), 1);
 
-    // The same version with other content is the version that it turned down.
+    // What is pushed for the sake of another type does not bring it again.
+    server.serve(&[seven(), vec![endpoints("c", "8")]].concat());
+    assert_eq!(probe(&mut node, LISTENER, "l").await, LISTENER);
+    // Corrected, by a control plane that always says the same version.
     let same_version =
         [vec![resource(CLUSTER, "b", "7", &[(ENDPOINTS, "x")])], seven().into_iter().filter(|one| one.name != "b").collect()];
     server.serve(&same_version.concat());
-    assert_eq!(probe(&mut node, ENDPOINTS, "a").await, ENDPOINTS);
-    server.serve(&of_version("8"));
-    assert_eq!(node.next().await.unwrap().version_info, "8");
+    let corrected = node.next().await.unwrap();
+    assert_eq!((corrected.type_url.as_str(), corrected.version_info.as_str(), names(&corrected)), (CLUSTER, "7", vec!["a", "b"]));
+}
+
+#[tokio::test]
+async fn after_a_time_without_a_snapshot_what_differs_is_sent_and_what_was_asked_for_meanwhile() {
+    let server = Running::serving(&seven()).await;
+    let mut node = server.sotw(first(CLUSTER, &[])).await;
+    node.next().await.unwrap();
+    node.ask(first(ENDPOINTS, &["a"])).await;
+    let of_a = node.next().await.unwrap();
+    server.turn(Gate::Waiting);
+    server.until(|client| client.state == State::Waiting).await;
+    node.ask(after(&of_a, &["a", "b"])).await;
+    server.until(|client| client.state == State::Waiting && client.types.get(ENDPOINTS) == Some(&Told::Acknowledged)).await;
+    let mut changed = seven();
+    changed[1] = resource(CLUSTER, "b", "7", &[]);
+    server.serve(&changed);
+    let (clusters, both) = (node.next().await.unwrap(), node.next().await.unwrap());
+    assert_eq!((clusters.type_url.as_str(), clusters.version_info.as_str()), (CLUSTER, "7"), "the same version, another content");
+    assert_eq!((both.type_url.as_str(), names(&both)), (ENDPOINTS, vec!["a", "b"]));
+
+    server.turn(Gate::Waiting);
+    server.serve(&changed);
+    assert_eq!(probe(&mut node, ROUTE, "r").await, ROUTE, "nothing differs");
 }
 
 #[tokio::test]

@@ -133,9 +133,11 @@ fn is_in_order(ended: &Ended) -> bool {
     match ended {
         Ended::Closed | Ended::ConnectionReset | Ended::Status { code: Code::Unavailable, .. } => true,
         Ended::Empty { .. }
+        | Ended::Incomplete { .. }
         | Ended::Silent
         | Ended::Stalled
         | Ended::TooLarge { .. }
+        | Ended::TooMany { .. }
         | Ended::BadMessage(_)
         | Ended::OurCertificate(_)
         | Ended::Broken { .. }
@@ -209,12 +211,12 @@ fn of_refusal(refusal: &Refusal) -> Answer {
 
 fn of_ending(ended: &Ended) -> Answer {
     match ended {
-        Ended::Empty { .. } => Answer::NotConfigured,
+        Ended::Empty { .. } | Ended::Incomplete { .. } => Answer::NotConfigured,
         Ended::Closed | Ended::ConnectionReset => Answer::ConnectionReset,
         Ended::Silent | Ended::Stalled => Answer::TimedOut,
         Ended::OurCertificate(_) => Answer::OurCertificate,
         Ended::Status { code, .. } => of_code(*code),
-        Ended::TooLarge { .. } | Ended::BadMessage(_) | Ended::Broken { .. } => Answer::Unexpected,
+        Ended::TooLarge { .. } | Ended::TooMany { .. } | Ended::BadMessage(_) | Ended::Broken { .. } => Answer::Unexpected,
     }
 }
 

@@ -11,7 +11,7 @@ use holdover_node::settings::{Secret, Settings, Xds, XdsProtocol};
 use holdover_plugin::config::CONFIG_BYTES_MAX;
 use holdover_plugin::policy::StandIn;
 use holdover_ports::Clock;
-use holdover_xds::{ClientTls, Mode, Node, PING_INTERVAL_MIN, Pem, ServerTls, Target, Token};
+use holdover_xds::{ClientTls, Mode, Node, PING_INTERVAL_MIN, Pem, ServerNameSetting, ServerTls, Target, Token};
 use tokio::sync::watch;
 
 use crate::exit::Failure;
@@ -94,6 +94,7 @@ impl Proofs {
     }
 
     fn client(&self, server_name: Option<&str>) -> Result<ClientTls, String> {
+        let server_name = server_name.map(|name| ServerNameSetting { setting: "cluster_server_name", name });
         ClientTls::new(self.ca(), self.identity(), server_name)
     }
 

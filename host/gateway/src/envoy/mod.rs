@@ -186,7 +186,7 @@ fn row(client: &Client, now: UnixMs) -> DataPlaneStatus {
 /// One type that it took back, or waits to be heard of, speaks for all.
 fn told(client: &Client) -> (&'static str, Option<String>) {
     let rejected = client.types.iter().find_map(|(type_url, told)| match told {
-        Told::Rejected(why) => Some(format!("it does not take {type_url}: {why}")),
+        Told::Rejected(code) => Some(format!("it does not take {type_url} ({code}); see its log")),
         Told::Sent | Told::Acknowledged => None,
     });
     match rejected {

@@ -86,7 +86,7 @@ fn a_member_is_applied_only_when_it_took_every_type() {
     assert_eq!(state(&[]), "served");
     assert_eq!(state(&[("a", Told::Acknowledged), ("b", Told::Sent)]), "served");
     assert_eq!(state(&[("a", Told::Acknowledged), ("b", Told::Acknowledged)]), "applied");
-    assert_eq!(state(&[("a", Told::Acknowledged), ("b", Told::Rejected("no".into()))]), "rejected");
+    assert_eq!(state(&[("a", Told::Acknowledged), ("b", Told::Rejected("INVALID_ARGUMENT"))]), "rejected");
 }
 
 struct Ground {

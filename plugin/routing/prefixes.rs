@@ -1,9 +1,10 @@
 //! The known prefixes of paths, of all hosts in one row: texts beside texts, and what stands under each beside that of its neighbours.
 //!
-//! A path's own place is found by halving, and its other prefixes by following the longest one that each begins with. What is looked at on
-//! the way lies together: with very many routes a request would else wait for memory at every step. Knows no host, no matcher and no order.
+//! A path's longest prefix is found by halving, where there are very many by asking a table once for each length that they have; the others by
+//! following the longest one that each begins with. What is looked at on the way lies together, and is little: memory that no cache holds is
+//! what a request waits for. Knows no host, no matcher and no order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::index::Rank;
 
@@ -12,6 +13,7 @@ pub(super) struct Prefixes {
     text: String,
     nodes: Vec<Node>,
     ranks: Vec<Rank>,
+    tables: Vec<Table>,
 }
 
 /// Some neighbours in the row, which are sorted among themselves.
@@ -19,7 +21,21 @@ pub(super) struct Prefixes {
 pub(super) struct Stretch {
     start: usize,
     end: usize,
+    /// The place of its table, if it has one.
+    table: Option<u32>,
 }
+
+/// Every prefix of a stretch, by its text.
+struct Table {
+    places: HashMap<Box<str>, u32>,
+    /// Which lengths there are, the longest first.
+    lengths: Vec<usize>,
+}
+
+/// From here on halving costs more than a table's questions.
+const TABLE_MIN: usize = 256;
+/// Prefixes of more lengths than this are halved: each length is a question.
+const LENGTHS_MAX: usize = 24;
 
 struct Node {
     text_start: usize,
@@ -54,13 +70,29 @@ impl Prefixes {
             self.ranks.extend(ranks);
             parent = Some(small(place));
         }
-        Stretch { start, end: self.nodes.len() }
+        let end = self.nodes.len();
+        Stretch { start, end, table: self.table_of(start, end) }
+    }
+
+    fn table_of(&mut self, start: usize, end: usize) -> Option<u32> {
+        let nodes = self.nodes.get(start..end).unwrap_or_default();
+        let lengths: BTreeSet<usize> = nodes.iter().map(|node| wide(node.text_len)).collect();
+        if nodes.len() < TABLE_MIN || lengths.len() > LENGTHS_MAX {
+            return None;
+        }
+        let places = nodes.iter().zip(0..).map(|(node, place)| (self.text_of(node).into(), place)).collect();
+        self.tables.push(Table { places, lengths: lengths.into_iter().rev().collect() });
+        Some(small(self.tables.len() - 1))
     }
 
     /// The prefixes of a path, the longest first: each one's length, and its ranks.
     pub(super) fn of_path<'p>(&'p self, stretch: Stretch, path: &'p str) -> impl Iterator<Item = (usize, &'p [Rank])> {
         let nodes = self.nodes.get(stretch.start..stretch.end).unwrap_or_default();
-        let mut at = nodes.partition_point(|node| self.text_of(node) <= path).checked_sub(1);
+        let table = stretch.table.and_then(|table| self.tables.get(wide(table)));
+        let mut at = match table {
+            Some(table) => table.longest_of(path),
+            None => nodes.partition_point(|node| self.text_of(node) <= path).checked_sub(1),
+        };
         std::iter::from_fn(move || {
             let node = nodes.get(at?)?;
             at = node.parent.and_then(|parent| usize::try_from(parent).ok());
@@ -76,6 +108,13 @@ impl Prefixes {
 
     fn slice_of(&self, node: &Node) -> &[Rank] {
         self.ranks.get(node.ranks_start..node.ranks_start + wide(node.ranks_len)).unwrap_or_default()
+    }
+}
+
+impl Table {
+    fn longest_of(&self, path: &str) -> Option<usize> {
+        let prefixes = self.lengths.iter().filter_map(|length| path.get(..*length));
+        prefixes.filter_map(|prefix| self.places.get(prefix)).next().map(|place| wide(*place))
     }
 }
 
@@ -106,5 +145,21 @@ mod tests {
         assert_eq!(of(second, "/a/b/c"), Vec::<String>::new());
         assert_eq!(of(Stretch::default(), "/a"), Vec::<String>::new());
         assert_eq!(all.of_path(first, "/b/1").map(|(_, ranks)| ranks.to_vec()).collect::<Vec<_>>(), [vec![5], vec![0]]);
+    }
+
+    /// Each way is another one's witness.
+    #[test]
+    fn a_table_finds_what_halving_finds() {
+        let known: BTreeMap<String, Vec<Rank>> =
+            (0..3_000_u32).map(|n| (format!("/{}", n.to_string().chars().map(|c| format!("{c}/")).collect::<String>()), vec![n])).collect();
+        let mut all = Prefixes::default();
+        let tabled = all.add(known);
+        assert!(tabled.table.is_some());
+        let halved = Stretch { table: None, ..tabled };
+        for path in ["/1/2/3/4/5/6", "/1/2/3/", "/9/9/9/x", "/2/9/9/9", "/", "", "/ä/1/", "/1ä", "/3/0/0/0/"] {
+            let of = |stretch| all.of_path(stretch, path).map(|(length, ranks)| (length, ranks.to_vec())).collect::<Vec<_>>();
+            assert_eq!(of(tabled), of(halved), "{path}");
+        }
+        assert_eq!(all.of_path(tabled, "/1/2/3/4").count(), 3);
     }
 }

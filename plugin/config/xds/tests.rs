@@ -340,8 +340,6 @@ fn validated(set: Vec<Resource>) -> Result<Facts, Invalid> {
     validate(&encode(set), Strictness::Delivered)
 }
 
-/// The warnings of a set about what is asked for and not followed.
-
 /// At least one of each type, closed.
 fn full_set() -> Vec<Resource> {
     let tls = |number: u32, name: &str| len(1, len(number, sds(name, ads())));

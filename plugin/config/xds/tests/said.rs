@@ -103,6 +103,7 @@ fn a_filter_that_asks_for_its_configuration_over_the_stream_is_said_to_lack_it_u
     assert!(two.iter().all(|warning| warning.contains("the first of 2")) && two.len() == 1, "{two:?}");
 }
 
+/// The warnings of a set about what is asked for and not followed.
 fn unfollowed(set: Vec<Resource>) -> Vec<String> {
     let warnings = validate(&encode(set), Strictness::Live).unwrap().warnings;
     warnings.into_iter().filter(|warning| warning.contains("this is not followed")).collect()

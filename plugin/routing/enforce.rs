@@ -16,6 +16,9 @@ use super::termination::Termination;
 const MAY_BE_IGNORED: [&str; 11] =
     ["datadog", "file-log", "http-log", "loggly", "opentelemetry", "prometheus", "statsd", "syslog", "tcp-log", "udp-log", "zipkin"];
 
+const CORRELATION: &str = "correlation-id";
+const TERMINATION: &str = "request-termination";
+
 /// What to do about plugins that are not enforced: the names that the operator ignores. By default none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unenforced {
@@ -74,16 +77,17 @@ impl Unenforced {
         }
         Ok(Self { ignored })
     }
+
+    /// Whether this plugin has a say at all.
+    pub(super) fn acts(&self, plugin: &Plugin<'_>) -> bool {
+        plugin.enabled != Some(false) && acts_on_http(plugin) && !self.ignored.contains(&plugin.name)
+    }
 }
 
 impl Plugins {
     pub(super) fn of(plugins: &[Plugin<'_>], unenforced: &Unenforced) -> Self {
         let mut all = Self::default();
-        for plugin in plugins {
-            if plugin.enabled != Some(false) && acts_on_http(plugin) && !unenforced.ignored.contains(&plugin.name) {
-                all.add(plugin);
-            }
-        }
+        plugins.iter().filter(|plugin| unenforced.acts(plugin)).for_each(|plugin| all.add(plugin));
         all
     }
 
@@ -132,14 +136,19 @@ impl Plugins {
     }
 }
 
+/// Whether what it does follows from its configuration. Of any other plugin the name is enough.
+pub(super) fn is_enforced(name: &str) -> bool {
+    matches!(name, CORRELATION | TERMINATION)
+}
+
 fn action(plugin: &Plugin<'_>) -> Action {
     if plugin.consumer.is_some() || plugin.consumer_group.is_some() || plugin.condition.is_some() {
         return Action::Stop;
     }
     let config = plugin.config.map_or("{}", |config| config.get());
     let action = match plugin.name.as_str() {
-        "correlation-id" => Correlation::parse(config).map(|correlation| Action::Correlate(Arc::new(correlation))),
-        "request-termination" => Termination::parse(config).map(|termination| Action::Terminate(Arc::new(termination))),
+        CORRELATION => Correlation::parse(config).map(|correlation| Action::Correlate(Arc::new(correlation))),
+        TERMINATION => Termination::parse(config).map(|termination| Action::Terminate(Arc::new(termination))),
         _ => None,
     };
     action.unwrap_or(Action::Stop)

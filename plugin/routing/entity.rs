@@ -1,109 +1,132 @@
 //! The entities of a flat configuration, as far as routing reads them, with Kong's defaults.
 //!
 //! Reads leniently what validation has already held against the schema: `null` is absent, and an empty object may stand for an
-//! empty list, for Lua cannot tell them apart.
+//! empty list, for Lua cannot tell them apart. Writes only what is there, for [`super::packed`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(super) struct Config<'a> {
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
     #[serde(default, borrow)]
     pub plugins: Plugins<'a>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<Upstream>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Target>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(super) struct Service {
     pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     pub host: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub write_timeout: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub read_timeout: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(super) struct Route {
     pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub protocols: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
     /// An empty list differs from none: it counts as "no wildcard" in the order.
-    #[serde(default, deserialize_with = "present_list")]
+    #[serde(default, deserialize_with = "present_list", skip_serializing_if = "Option::is_none")]
     pub hosts: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub snis: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "HeaderMap::is_empty")]
     pub headers: HeaderMap,
     #[serde(default, deserialize_with = "whole")]
     pub regex_priority: i64,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing)]
     pub sources: Vec<IgnoredAny>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing)]
     pub destinations: Vec<IgnoredAny>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub strip_path: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub preserve_host: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub https_redirect_status_code: Option<f64>,
+    #[serde(serialize_with = "presence", skip_serializing_if = "Option::is_none")]
     pub expression: Option<IgnoredAny>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(super) struct Plugin<'a> {
     pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    #[serde(borrow)]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub config: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    #[serde(serialize_with = "presence", skip_serializing_if = "Option::is_none")]
     pub consumer: Option<IgnoredAny>,
+    #[serde(serialize_with = "presence", skip_serializing_if = "Option::is_none")]
     pub consumer_group: Option<IgnoredAny>,
+    #[serde(serialize_with = "presence", skip_serializing_if = "Option::is_none")]
     pub condition: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub protocols: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(super) struct Upstream {
     pub id: String,
     pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host_header: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(super) struct Target {
     pub target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
     pub upstream: String,
 }
 
 /// A route's header conditions by name.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub(super) struct HeaderMap(BTreeMap<String, Vec<String>>);
 
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub(super) struct Plugins<'a>(pub Vec<Plugin<'a>>);
 
 impl HeaderMap {
@@ -189,6 +212,11 @@ fn present_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec
 /// A whole number, which JSON may write with a fraction of zero; absent is zero.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.map_or(0, |number| number as i64))
+}
+
+/// That something is there is all that is read of it.
+fn presence<S: Serializer>(_: &Option<IgnoredAny>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(true)
 }
 
 struct ListVisitor<T>(PhantomData<T>);

@@ -4,49 +4,79 @@
 //! A control plane may deliver what our tables disagree with, and that is only warned of. Kong would serve none of it, so neither do we:
 //! such a route still takes its requests, lest another one get them, and answers that it does not serve.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
 
 use super::{Unroutable, entity};
 use crate::config::kong;
 
-/// What is unfit, by what leads there. By default nothing is.
-#[derive(Default)]
-pub(super) struct Unfit {
-    rejected: kong::Rejected,
-    /// By the service's id: the kind of entity that is refused.
-    services: HashMap<String, &'static str>,
+/// The routes that are unfit, by their ids. By default none is.
+#[derive(Default, Deserialize, Serialize)]
+pub(super) struct Unfit(BTreeMap<String, Kind>);
+
+/// What Kong would refuse on a route's way.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Route,
+    Service,
+    Upstream,
+    Target,
 }
 
 impl Unfit {
     /// `flat` is what `entities` were read from.
     pub(super) fn of(flat: &[u8], entities: &entity::Config<'_>) -> Result<Self, Unroutable> {
         let rejected = kong::rejected(flat).map_err(|invalid| Unroutable::new(invalid.to_string()))?;
-        let mut services = HashMap::new();
-        if !rejected.is_empty() {
-            let hosts = hosts(&rejected, entities);
-            for service in &entities.services {
-                let own = rejected.contains("services", &service.id).then_some("service");
-                if let Some(kind) = own.or_else(|| hosts.get(service.host.as_str()).copied()) {
-                    services.insert(service.id.clone(), kind);
-                }
+        let mut unfit = BTreeMap::new();
+        if rejected.is_empty() {
+            return Ok(Self(unfit));
+        }
+        let services = services(&rejected, entities);
+        for route in &entities.routes {
+            let own = rejected.contains("routes", &route.id).then_some(Kind::Route);
+            let service = route.service.as_ref().and_then(|service| services.get(service.as_str()).copied());
+            if let Some(kind) = own.or(service) {
+                unfit.insert(route.id.clone(), kind);
             }
         }
-        Ok(Self { rejected, services })
+        Ok(Self(unfit))
     }
 
     /// The kind of entity for which this route does not serve; `None`: it does.
     pub(super) fn route(&self, route: &entity::Route) -> Option<&'static str> {
-        let own = self.rejected.contains("routes", &route.id).then_some("route");
-        own.or_else(|| route.service.as_ref().and_then(|service| self.services.get(service).copied()))
+        self.0.get(&route.id).map(|kind| kind.name())
     }
 }
 
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Service => "service",
+            Self::Upstream => "upstream",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// By the service's id.
+fn services<'e>(rejected: &kong::Rejected, entities: &'e entity::Config<'_>) -> HashMap<&'e str, Kind> {
+    let hosts = hosts(rejected, entities);
+    let of = |service: &entity::Service| {
+        let own = rejected.contains("services", &service.id).then_some(Kind::Service);
+        own.or_else(|| hosts.get(service.host.as_str()).copied())
+    };
+    entities.services.iter().filter_map(|service| Some((service.id.as_str(), of(service)?))).collect()
+}
+
 /// By the name of an upstream.
-fn hosts<'e>(rejected: &kong::Rejected, entities: &'e entity::Config<'_>) -> HashMap<&'e str, &'static str> {
+fn hosts<'e>(rejected: &kong::Rejected, entities: &'e entity::Config<'_>) -> HashMap<&'e str, Kind> {
     let mut hosts = HashMap::new();
     for upstream in &entities.upstreams {
-        let own = rejected.contains("upstreams", &upstream.id).then_some("upstream");
-        if let Some(kind) = own.or_else(|| rejected.contains_target_of(&upstream.id).then_some("target")) {
+        let own = rejected.contains("upstreams", &upstream.id).then_some(Kind::Upstream);
+        if let Some(kind) = own.or_else(|| rejected.contains_target_of(&upstream.id).then_some(Kind::Target)) {
             hosts.insert(upstream.name.as_str(), kind);
         }
     }

@@ -164,14 +164,35 @@ impl Tied {
         Self { shell, log }
     }
 
-    /// How much of the machine's memory the program holds: the only child that the shell has.
+    /// How much of the machine's memory the program holds.
     pub fn resident_bytes(&self) -> u64 {
-        let shell = self.shell.id();
-        let child = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("the kernel tells the shell's children");
-        let status = fs::read_to_string(format!("/proc/{}/status", child.trim())).expect("the program runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child())).expect("the program runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells its memory");
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
         kilobytes * 1024
+    }
+
+    /// How long its threads have been on the processor.
+    pub fn cpu(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child())).expect("the program runs");
+        let nanoseconds = threads.map(|thread| {
+            let told = fs::read_to_string(thread.expect("a thread").path().join("schedstat")).unwrap_or_default();
+            told.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or_default()
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// Asks it to end in an orderly way.
+    pub fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.child()]).status().expect("kill starts");
+        assert!(told.success(), "the program runs");
+    }
+
+    /// Its process id: it is the only child that the shell has.
+    pub fn child(&self) -> String {
+        let shell = self.shell.id();
+        let child = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("the kernel tells the shell's children");
+        child.trim().to_owned()
     }
 
     /// The end of what it printed.

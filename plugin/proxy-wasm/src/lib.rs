@@ -1,39 +1,36 @@
-//! The policy as a filter inside a gateway: the same `boot` that runs in the component, over the calls that proxy-wasm offers.
+//! The policy inside a gateway: the same `boot` that runs in the component, over the calls that proxy-wasm offers.
 //!
 //! ```text
-//! on_tick ──► executor ──► node: boot, then received and tick ──► world: HTTP calls, clock, log
-//!                                                                   └─ apply: routing table ──► filter: every request
+//!  bootstrap extension, once in an Envoy                        HTTP filter, once in each worker
+//!  on_tick ─► node: boot, then received and tick                on_tick ─► what the node says ─► table, requests that are held
+//!               ├─ HTTP: control plane, storage                 request ─► aside: untouched
+//!               └─ apply: table, verdict ─► shared data ──────►            serves: route, rewrite, name the upstream
+//!                                                                          else: held, then 503 with a reason
 //! ```
 //!
-//! Each of Envoy's VMs (one per worker, one on the main thread) boots by itself and asks control plane and storage by itself.
+//! One module, two roles: `role` in the plugin's configuration says which. The node knows no request, the filter no control plane and no
+//! storage; [`shared`] is all that they have in common, and they meet there only if their `vm_id` is the same.
 //!
-//! A VM has no disk, so three rules have no memory here. Nothing is cached: a VM that begins while the control plane is away reads
-//! the storage (boot-03). Nothing is kept, and so nothing settles (boot-09). A configuration that breaks the VM is not quarantined:
-//! the VM is made anew and takes it again (boot-15). And the gate that opens a snapshot a second time (host-01) is no second judge: it
-//! stands in the same memory as the policy.
+//! A VM has no disk, so three rules have no memory here. Nothing is cached: an Envoy that begins while the control plane is away reads
+//! the storage (boot-03). Nothing is kept, and so nothing settles (boot-09). A configuration that breaks the node is not quarantined
+//! (boot-15): Envoy makes no second bootstrap VM, the filters go on by what it said last, and say that it is silent. And the gate that
+//! opens a snapshot a second time (host-01) is no second judge: it stands in the same memory as the policy.
 //!
-//! Signatures are checked, with the `trusted_keys` of the filter's configuration. Nothing that is encrypted can be opened: a filter has no
-//! place for a private key. Nothing remembers how far this node has come (boot-07): every VM is a new node.
+//! Signatures are checked, with the `trusted_keys` of the node's configuration. Nothing that is encrypted can be opened: a VM has no
+//! place for a private key. Nothing remembers how far this node has come (boot-07): every start is a new node.
 //!
-//! Not built here: one bootstrap VM that fetches for all and shares its table, pausing requests until there is one, objects beyond
-//! Envoy's buffer (32 MiB unless `http.async_response_buffer_limit` says more), and upstreams that speak TLS or HTTP/2, whose requests
-//! are answered 503. Timeouts and retries of a service are those of Envoy's own route.
+//! Upstreams that speak TLS or HTTP/2 are not spoken to: their requests are answered 503. Timeouts and retries of a service are those of
+//! Envoy's own route.
 
-mod calls;
-mod control_plane;
-mod correlation;
-mod executor;
+#[cfg(feature = "crash")]
+mod crash;
 mod filter;
+mod log;
 mod node;
-mod received;
-mod respond;
-mod root;
-mod settings;
-mod storage;
-mod upstream;
+mod role;
+mod shared;
 mod vm;
-mod world;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    proxy_wasm::set_root_context(|_| Box::new(role::Root::default()));
 }}

@@ -1,40 +1,31 @@
-//! What the parts of one VM share: the routing table that its requests are decided by, the HTTP calls on their way, and two counters.
+//! What a VM has of its own: a clock, randomness, and an environment that Envoy gives it. Everything else comes by the gateway's calls.
 
-use std::cell::{Cell, RefCell};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::rc::Rc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use holdover_plugin::routing::Table;
+use holdover_plugin::model::UnixMs;
+use proxy_wasm::hostcalls;
 
-use crate::calls::Calls;
-use crate::correlation::Ids;
+/// A point of this VM's time, which never falls.
+#[derive(Clone, Copy)]
+pub struct Moment(Instant);
 
-#[derive(Default)]
-pub struct Vm {
-    pub calls: Calls,
-    pub ids: Ids,
-    table: RefCell<Option<Rc<Table>>>,
-    balanced: Cell<u64>,
-}
-
-impl Vm {
-    /// `None` before the first configuration.
-    pub fn table(&self) -> Option<Rc<Table>> {
-        self.table.borrow().clone()
+impl Moment {
+    pub fn now() -> Self {
+        Self(Instant::now())
     }
 
-    /// Requests that are being decided keep the table they began with.
-    pub fn replace_table(&self, table: Table) {
-        *self.table.borrow_mut() = Some(Rc::new(table));
-    }
-
-    /// Counts the requests that targets are shared by.
-    pub fn next_balanced(&self) -> u64 {
-        self.balanced.replace(self.balanced.get().wrapping_add(1))
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 }
 
-/// The hasher's keys are the standard library's one door to the system's randomness, and differ from one hasher to the next.
+/// Envoy's wall clock.
+pub fn now() -> UnixMs {
+    let since = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Without randomness a VM could not tell its numbers from another's: it ends, and is made anew.
 pub fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+    getrandom::u64().unwrap_or_else(|_| std::process::abort())
 }

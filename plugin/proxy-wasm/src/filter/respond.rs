@@ -5,15 +5,24 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, LogLevel};
 use serde_json::json;
 
-use crate::correlation::Id;
-use crate::world::log;
+use super::correlation::Id;
+use crate::log::log;
 
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 
-/// Before the first configuration. Clients and load balancers are told to come back soon.
-pub fn not_configured() -> Action {
-    let body = json!({ "message": "no configuration has been applied yet", "reason": "not-configured" });
-    send(503, vec![JSON, ("retry-after", "1")], &body.to_string())
+/// The node has not decided for longer than a request is held, or there is none.
+pub fn undecided() -> Action {
+    unavailable("it is not known yet whether the control plane answers", "undecided")
+}
+
+/// Why there is nothing to serve stands in the node's log, for it says where the storage is.
+pub fn stranded() -> Action {
+    unavailable("the control plane is away, and there is no configuration to serve in its place", "stranded")
+}
+
+/// Clients and load balancers are told to come back soon.
+fn unavailable(message: &str, reason: &str) -> Action {
+    send(503, vec![JSON, ("retry-after", "1")], &json!({ "message": message, "reason": reason }).to_string())
 }
 
 pub fn no_route() -> Action {

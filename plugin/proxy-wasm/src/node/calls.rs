@@ -24,6 +24,9 @@ pub struct Place<'a> {
     pub path: &'a str,
 }
 
+/// What a GET asks for besides, by lower-case names.
+pub type Conditions<'a> = &'a [(&'a str, &'a str)];
+
 pub struct Response {
     pub status: u16,
     pub body: Vec<u8>,
@@ -57,8 +60,8 @@ enum Call {
 }
 
 impl Calls {
-    pub async fn get(&self, place: Place<'_>, timeout: Duration) -> Result<Response, Unheard> {
-        let headers = vec![
+    pub async fn get(&self, place: Place<'_>, conditions: Conditions<'_>, timeout: Duration) -> Result<Response, Unheard> {
+        let mut headers = vec![
             (":method", "GET"),
             (":scheme", "http"),
             (":authority", place.authority),
@@ -66,6 +69,7 @@ impl Calls {
             ("accept", "*/*"),
             ("user-agent", USER_AGENT),
         ];
+        headers.extend(conditions);
         let token = hostcalls::dispatch_http_call(place.cluster, headers, None, Vec::new(), timeout).map_err(|status| match status {
             Status::BadArgument => Unheard::NoSuchCluster,
             // The SDK's open list: Envoy says nothing else here.

@@ -1,4 +1,4 @@
-//! One VM's life: an episode begins it, and whatever happens next calls for another.
+//! The node's life: an episode begins it, and whatever happens next calls for another.
 //!
 //! ```text
 //! boot ─► outcome ─┬─ something is due ───────────────► tick ─────┐
@@ -11,6 +11,7 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -19,8 +20,9 @@ use holdover_plugin::policy::events::Why;
 use holdover_plugin::policy::state::State;
 use holdover_plugin::policy::{Facts, Settings, Standing, boot};
 
+use super::telling::Known;
+use super::world::{Config, Polled, World};
 use crate::vm;
-use crate::world::{Config, World};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// One hiccup loses no session.
@@ -32,17 +34,18 @@ enum Session {
     Lost,
 }
 
-pub async fn live(world: World, settings: Settings) -> Infallible {
+pub async fn live(world: World, settings: Settings, known: Rc<Known>) -> Infallible {
     let mut facts = Facts { settings, serving: None, connected: false, stopping: false, process: vm::random(), session: 0 };
     let mut outcome = boot::boot(&world, &facts).await;
     loop {
+        known.stands(outcome.standing.clone());
         facts.serving = match outcome.standing {
             Standing::Serving(serving) => Some(serving),
             Standing::Stranded(_) | Standing::Refused(_) => None,
         };
         let state = State::read(&outcome.state, facts.process);
         let news = news(&world, facts.settings.give_up, outcome.refresh, outcome.wake_after).await;
-        facts.connected = world.session().is_some();
+        facts.connected = world.is_connected();
         facts.session = world.sessions();
         outcome = match news {
             Some(config) => boot::received(&world, &facts, state, config).await,
@@ -54,7 +57,7 @@ pub async fn live(world: World, settings: Settings) -> Infallible {
 /// Until the session delivers. `None`: it is lost, or something is due.
 async fn news(world: &World, patience: Duration, refresh: bool, wake_after: Option<Duration>) -> Option<Config> {
     if refresh {
-        world.end_session();
+        world.begin_anew();
         return world.attempt(patience).await.ok();
     }
     match select(pin!(session(world, patience)), pin!(due(world, wake_after))).await {
@@ -64,17 +67,19 @@ async fn news(world: &World, patience: Duration, refresh: bool, wake_after: Opti
 }
 
 async fn session(world: &World, patience: Duration) -> Session {
-    let Some(latest) = world.session() else { return pending().await };
+    if !world.is_connected() {
+        return pending().await;
+    }
     let mut failures_in_a_row = 0;
     loop {
         world.sleep(POLL_INTERVAL, Why::Redial).await;
-        match world.attempt(patience).await {
-            Ok(config) if config.digest() == latest => failures_in_a_row = 0,
-            Ok(config) => return Session::Delivered(config),
+        match world.poll(patience).await {
+            Ok(Polled::Same) => failures_in_a_row = 0,
+            Ok(Polled::Other(config)) => return Session::Delivered(config),
             Err(_) => failures_in_a_row += 1,
         }
         if failures_in_a_row == FAILURES_IN_A_ROW_MAX {
-            world.end_session();
+            world.lost();
             return Session::Lost;
         }
     }

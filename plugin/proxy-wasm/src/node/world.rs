@@ -1,34 +1,52 @@
 //! The policy's capabilities over a gateway's calls: HTTP, clock and log. Where a gateway has nothing of the kind, nothing is there.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::Duration;
 
 use holdover_plugin::model::{Digest, UnixMs};
 use holdover_plugin::policy::capabilities::{
-    Body, Bundle, Cache, Clock, ControlPlane, Events, Fetched, Gateway, Held, Keep, NotApplied, NotUnwrapped, Opening, Random, Schemas,
-    Slot, StorageFailure, StorageFailureKind, StorageId, StorageRead, Unanswered, Unsealing,
+    Answer, Body, Bundle, Cache, Clock, ControlPlane, Events, Fetched, Gateway, Held, Keep, NotApplied, NotUnwrapped, Opening, Random,
+    Schemas, Slot, StorageFailure, StorageFailureKind, StorageId, StorageRead, Unanswered, Unsealing,
 };
 use holdover_plugin::policy::events::{Event, Name, Severity, Why};
-use holdover_plugin::routing::Table;
+use holdover_plugin::policy::outage::Found;
+use holdover_plugin::routing::{self, Table, Unroutable};
 use holdover_plugin::snapshot::{self, PayloadKey};
-use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 
-use crate::settings::Settings;
-use crate::vm::{self, Vm};
-use crate::{control_plane, storage};
+use super::calls::Calls;
+use super::control_plane::{self, Asked};
+use super::settings::Settings;
+use super::storage;
+use super::telling::Known;
+use crate::log::log;
+use crate::shared;
+use crate::vm::{self, Moment};
 
 pub struct World {
     settings: Settings,
-    vm: Rc<Vm>,
-    began: Instant,
-    /// What the control plane delivered last, while it is asked again and again.
-    session: Cell<Option<Digest>>,
+    calls: Rc<Calls>,
+    known: Rc<Known>,
+    began: Moment,
+    /// `None` without a session.
+    session: RefCell<Option<Session>>,
     /// How many sessions there were.
     sessions: Cell<u64>,
+}
+
+/// What the control plane delivered last, while it is asked again and again.
+struct Session {
+    delivered: Digest,
+    etag: Option<String>,
+}
+
+/// What asking on brought.
+pub enum Polled {
+    Same,
+    Other(Config),
 }
 
 /// A configuration. Only the control plane's answer and [`Opening::open`] make one.
@@ -38,13 +56,12 @@ pub struct Config(Vec<u8>);
 pub struct Object(Vec<u8>);
 
 impl World {
-    pub fn new(settings: Settings, vm: Rc<Vm>) -> Self {
-        Self { settings, vm, began: Instant::now(), session: Cell::new(None), sessions: Cell::new(0) }
+    pub fn new(settings: Settings, calls: Rc<Calls>, known: Rc<Known>) -> Self {
+        Self { settings, calls, known, began: Moment::now(), session: RefCell::default(), sessions: Cell::new(0) }
     }
 
-    /// The digest of the session's last delivery; `None` without a session.
-    pub fn session(&self) -> Option<Digest> {
-        self.session.get()
+    pub fn is_connected(&self) -> bool {
+        self.session.borrow().is_some()
     }
 
     /// The number of the session that delivered last.
@@ -52,13 +69,33 @@ impl World {
         self.sessions.get()
     }
 
-    pub fn end_session(&self) {
-        self.session.set(None);
+    /// What is delivered next is delivered whether it is other bytes or not.
+    pub fn begin_anew(&self) {
+        *self.session.borrow_mut() = None;
+    }
+
+    pub fn lost(&self) {
+        self.begin_anew();
+        self.known.found(Found::Silent);
+    }
+
+    /// Asks on, in a session.
+    pub async fn poll(&self, patience: Duration) -> Result<Polled, Unanswered> {
+        let etag = self.session.borrow().as_ref().and_then(|session| session.etag.clone());
+        match control_plane::ask(&self.calls, &self.settings.control_plane, etag.as_deref(), patience).await? {
+            Asked::NotModified => Ok(Polled::Same),
+            Asked::Delivered { body, etag } => {
+                let (config, mut session) = (Config(body), self.session.borrow_mut());
+                let delivered = config.digest();
+                let before = session.replace(Session { delivered, etag });
+                Ok(if before.is_some_and(|before| before.delivered == delivered) { Polled::Same } else { Polled::Other(config) })
+            }
+        }
     }
 }
 
 impl Config {
-    pub fn digest(&self) -> Digest {
+    fn digest(&self) -> Digest {
         Digest::of(&self.0)
     }
 }
@@ -95,22 +132,36 @@ impl Body for Object {
 }
 
 impl ControlPlane for World {
-    /// The session that a delivery begins is [`crate::node`] asking on. An attempt that is not waited for ends with its caller.
+    /// The session that a delivery begins is [`super::life`] asking on. An attempt that is not waited for ends with its caller.
     async fn attempt(&self, patience: Duration) -> Result<Config, Unanswered> {
-        let config = Config(control_plane::ask(&self.vm.calls, &self.settings.control_plane, patience).await?);
-        if self.session.replace(Some(config.digest())).is_none() {
-            self.sessions.set(self.sessions.get() + 1);
+        match control_plane::ask(&self.calls, &self.settings.control_plane, None, patience).await {
+            Ok(Asked::Delivered { body, etag }) => {
+                let config = Config(body);
+                self.known.found(Found::Answers);
+                if self.session.borrow_mut().replace(Session { delivered: config.digest(), etag }).is_none() {
+                    self.sessions.set(self.sessions.get() + 1);
+                }
+                Ok(config)
+            }
+            // Nothing was said that it could be the same as.
+            Ok(Asked::NotModified) => {
+                let detail = "the control plane answered 304 to a request without a condition: look at its log".to_owned();
+                Err(Unanswered { answer: Answer::Unexpected, detail })
+            }
+            Err(unanswered) => {
+                self.known.found(Found::by(unanswered.answer));
+                Err(unanswered)
+            }
         }
-        Ok(config)
     }
 }
 
 impl StorageRead for World {
     async fn get(&self, storage: StorageId, key: &str, bytes_max: u64) -> Result<Fetched<Object>, StorageFailure> {
         match storage {
-            0 => storage::get(&self.vm.calls, &self.settings.storage, key, bytes_max).await,
+            0 => storage::get(&self.calls, &self.settings.storage, key, bytes_max).await,
             _ => {
-                let detail = format!("there is one storage here, and none at place {storage}: this is a mistake of the filter");
+                let detail = format!("there is one storage here, and none at place {storage}: this is a mistake of the module");
                 Err(StorageFailure::new(StorageFailureKind::NoSuchStorage, detail))
             }
         }
@@ -147,13 +198,13 @@ impl Opening for World {
 
     async fn adopt(&self, object: &Object) -> Result<Config, String> {
         match self.settings.policy.trusted.is_configured() {
-            true => Err("legacy-would-downgrade: what nobody sealed is not taken by a filter that has keys".into()),
+            true => Err("legacy-would-downgrade: what nobody sealed is not taken by a node that has keys".into()),
             false => Ok(Config(object.0.clone())),
         }
     }
 }
 
-/// A filter has no place for a private key: what is encrypted cannot be opened here.
+/// A VM has no place for a private key: what is encrypted cannot be opened here.
 impl Unsealing for World {
     async fn unwrap(&self, _: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
         Err(NotUnwrapped::NoIdentity)
@@ -162,14 +213,19 @@ impl Unsealing for World {
 
 impl Gateway for World {
     async fn apply(&self, config: &Config) -> Result<(), NotApplied> {
-        let table = Table::build(&config.0, &self.settings.unenforced);
-        let table = table.map_err(|unroutable| NotApplied::Rejected(unroutable.to_string()))?;
+        let rejected = |unroutable: Unroutable| NotApplied::Rejected(unroutable.to_string());
+        let packed = routing::pack(&config.0, &self.settings.unenforced).map_err(rejected)?;
+        // As each filter is going to.
+        let table = Table::unpack(&packed).map_err(rejected)?;
         let unenforced = table.unenforced_plugins();
         if !unenforced.is_empty() {
             let names = unenforced.join(", ");
             log(LogLevel::Warn, &format!("these plugins are not enforced here, so their routes answer 503: {names}"));
         }
-        self.vm.replace_table(table);
+        let number = vm::random();
+        shared::share_table(number, &packed)
+            .map_err(|status| NotApplied::Failed(format!("Envoy does not share the routing table ({status:?}): look at its log")))?;
+        self.known.shares(number);
         Ok(())
     }
 }
@@ -182,8 +238,7 @@ impl Schemas for World {
 
 impl Clock for World {
     fn now(&self) -> UnixMs {
-        let since = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        vm::now()
     }
 
     fn monotonic(&self) -> Duration {
@@ -216,10 +271,4 @@ impl Events for World {
         let fields: String = event.fields.iter().map(|(field, value)| format!(" {field}={value}")).collect();
         log(level, &format!("{} event={}{fields}", event.sentence, event.name));
     }
-}
-
-/// Into Envoy's own log.
-pub fn log(level: LogLevel, sentence: &str) {
-    // What cannot be logged cannot be reported either.
-    let _ = hostcalls::log(level, &format!("holdover: {sentence}"));
 }

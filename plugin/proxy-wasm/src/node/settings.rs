@@ -1,4 +1,4 @@
-//! The plugin's configuration in Envoy's bootstrap: one JSON object, read as a whole, every mistake said at once (all-05).
+//! The node's configuration in Envoy's bootstrap: one JSON object, read as a whole, every mistake said at once (all-05).
 
 use std::fmt;
 use std::time::Duration;
@@ -16,6 +16,8 @@ const GIVE_UP_MS: u64 = 10_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSettings {
+    #[serde(rename = "role")]
+    _role: String,
     cluster: Option<String>,
     gateway_version: Option<String>,
     format: Option<String>,
@@ -29,8 +31,9 @@ struct RawSettings {
     control_plane_path: Option<String>,
     give_up_ms: Option<u64>,
     on_refusal: Option<String>,
+    while_control_plane_answers: Option<String>,
     unenforced_plugins: Option<String>,
-    /// Ed25519 public keys: who may seal what the filter takes.
+    /// Ed25519 public keys: who may seal what the node takes.
     trusted_keys: Option<Vec<String>>,
 }
 
@@ -40,6 +43,16 @@ pub struct Settings {
     pub storage: Storage,
     pub control_plane: ControlPlane,
     pub unenforced: Unenforced,
+    pub while_answering: WhileAnswering,
+}
+
+/// What becomes of requests while the control plane answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhileAnswering {
+    /// They are left to Envoy's own routes.
+    StepAside,
+    /// They are routed by the control plane's configuration.
+    Route,
 }
 
 pub struct Storage {
@@ -77,6 +90,7 @@ impl Reading<'_> {
         self.format(raw.format);
         let on_refusal = self.on_refusal(raw.on_refusal.as_deref());
         let trusted = self.trusted(raw.trusted_keys.unwrap_or_default());
+        let while_answering = self.while_answering(raw.while_control_plane_answers.as_deref());
         let unenforced = self.unenforced(raw.unenforced_plugins.as_deref());
         let storage_cluster = self.given("storage_cluster", raw.storage_cluster);
         let storage_authority = self.given("storage_authority", raw.storage_authority);
@@ -105,7 +119,7 @@ impl Reading<'_> {
             trusted: trusted?,
             ..policy::Settings::new(cluster?, gateway_version?, Format::Kong)
         };
-        Some(Settings { policy, storage, control_plane, unenforced: unenforced? })
+        Some(Settings { policy, storage, control_plane, unenforced: unenforced?, while_answering: while_answering? })
     }
 
     fn given(&mut self, name: &str, value: Option<String>) -> Option<String> {
@@ -144,6 +158,17 @@ impl Reading<'_> {
             Some("fallback") => Some(OnRefusal::Fallback),
             Some(other) => {
                 self.wrong.push(format!("on_refusal = {other} is neither 'wait' nor 'fallback': use one of them"));
+                None
+            }
+        }
+    }
+
+    fn while_answering(&mut self, value: Option<&str>) -> Option<WhileAnswering> {
+        match value {
+            None | Some("step-aside") => Some(WhileAnswering::StepAside),
+            Some("route") => Some(WhileAnswering::Route),
+            Some(other) => {
+                self.wrong.push(format!("while_control_plane_answers = {other} is neither 'step-aside' nor 'route': use one of them"));
                 None
             }
         }

@@ -2,12 +2,10 @@
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::UNIX_EPOCH;
 
 use holdover_plugin::routing::{Circumstances, Correlation};
-use proxy_wasm::hostcalls;
 
-use crate::received::{self, Received};
+use super::received::{self, Received};
 use crate::vm;
 
 /// Makes them.
@@ -25,7 +23,7 @@ pub struct Id {
 
 impl Default for Ids {
     fn default() -> Self {
-        Self { process_random: random(), made: Cell::new(0) }
+        Self { process_random: wide(), made: Cell::new(0) }
     }
 }
 
@@ -42,9 +40,8 @@ impl Ids {
 
     fn circumstances(&self, received: &Received) -> Circumstances {
         let made = self.made.replace(self.made.get().wrapping_add(1));
-        let now = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         Circumstances {
-            random: random(),
+            random: wide(),
             process_random: self.process_random,
             // A VM knows no process; its number tells ids of two VMs apart as that of a process would.
             process_id: self.process_random as u32,
@@ -53,11 +50,11 @@ impl Ids {
             connection: received::connection_number().unwrap_or_default(),
             // Envoy does not count them per connection; the VM's own count tells two apart as well.
             connection_requests: made.wrapping_add(1),
-            now_unix_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            now_unix_ms: vm::now().0,
         }
     }
 }
 
-fn random() -> u128 {
+fn wide() -> u128 {
     u128::from(vm::random()) << 64 | u128::from(vm::random())
 }

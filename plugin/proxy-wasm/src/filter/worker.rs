@@ -1,0 +1,120 @@
+//! What the parts of one filter share: what the node said last, its routing table, the requests that wait, and two counters.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use holdover_plugin::model::UnixMs;
+use holdover_plugin::routing::Table;
+use proxy_wasm::types::LogLevel;
+
+use super::correlation::Ids;
+use super::held::Held;
+use super::metrics::Metrics;
+use super::settings::Settings;
+use crate::log::log;
+use crate::shared::{self, Told, Verdict};
+use crate::vm;
+
+/// A node says every second that it is there.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+pub struct Worker {
+    pub ids: Ids,
+    pub held: Held,
+    pub metrics: Metrics,
+    told: RefCell<Option<Verdict>>,
+    table: RefCell<Option<(u64, Rc<Table>)>>,
+    /// The table that could not be read, so that it is said once.
+    unreadable: Cell<Option<u64>>,
+    is_node_silent: Cell<bool>,
+    balanced: Cell<u64>,
+}
+
+/// What is done with a request that comes at this moment.
+pub enum Now {
+    Undecided,
+    Aside,
+    Serving(Rc<Table>),
+    Stranded,
+}
+
+impl Worker {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            ids: Ids::default(),
+            held: Held::new(settings.hold),
+            metrics: Metrics::define(),
+            told: RefCell::default(),
+            table: RefCell::default(),
+            unreadable: Cell::default(),
+            is_node_silent: Cell::new(false),
+            balanced: Cell::default(),
+        }
+    }
+
+    /// Requests that are being decided keep the table they began with.
+    pub fn now(&self) -> Now {
+        match &*self.told.borrow() {
+            None | Some(Verdict::Waits) => Now::Undecided,
+            Some(Verdict::StepsAside) => Now::Aside,
+            Some(Verdict::Stranded) => Now::Stranded,
+            Some(Verdict::Serves { table }) if self.unreadable.get() == Some(*table) => Now::Stranded,
+            Some(Verdict::Serves { .. }) => match &*self.table.borrow() {
+                Some((_, table)) => Now::Serving(Rc::clone(table)),
+                None => Now::Undecided,
+            },
+        }
+    }
+
+    /// Hears what the node says.
+    pub fn listen(&self) {
+        let Some(told) = Told::heard() else { return };
+        self.note_silence(told.at());
+        if let Verdict::Serves { table } = told.verdict {
+            self.fetch(table);
+        }
+        let changed = self.told.borrow().as_ref() != Some(&told.verdict);
+        if changed {
+            self.metrics.serving(matches!(told.verdict, Verdict::Serves { .. }));
+            *self.told.borrow_mut() = Some(told.verdict);
+        }
+    }
+
+    fn fetch(&self, number: u64) {
+        let is_here = self.table.borrow().as_ref().is_some_and(|(here, _)| *here == number);
+        if is_here || self.unreadable.get() == Some(number) {
+            return;
+        }
+        let Some(packed) = shared::shared_table(number) else { return };
+        match Table::unpack(&packed) {
+            Ok(table) => *self.table.borrow_mut() = Some((number, Rc::new(table))),
+            Err(unroutable) => {
+                log(LogLevel::Error, &format!("the node's routing table is of no use here: {unroutable}"));
+                self.unreadable.set(Some(number));
+            }
+        }
+    }
+
+    /// Envoy makes a node that has failed not anew.
+    fn note_silence(&self, heard_at: UnixMs) {
+        let silence = Duration::from_millis(vm::now().0.saturating_sub(heard_at.0));
+        let is_silent = silence > SILENT_AFTER;
+        if is_silent && !self.is_node_silent.get() {
+            let seconds = SILENT_AFTER.as_secs();
+            log(
+                LogLevel::Error,
+                &format!(
+                    "nothing was heard of the node for {seconds} s: requests are treated as it said last, and no control plane is followed; \
+                     see why it ended in this log, and restart Envoy"
+                ),
+            );
+        }
+        self.is_node_silent.set(is_silent);
+    }
+
+    /// Counts the requests that targets are shared by.
+    pub fn next_balanced(&self) -> u64 {
+        self.balanced.replace(self.balanced.get().wrapping_add(1))
+    }
+}

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use holdover_age::{self as age, Recipient};
 use holdover_plugin::snapshot::encryption;
 use holdover_ports::{Cache, NodeFiles, NotUnwrapped, Pending, Slot, Unsealing};
 
-use crate::age::{self, Recipient};
 use crate::ring::KeyRing;
 
 pub struct EncryptedCache {
@@ -98,8 +98,8 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::age::Identity;
     use crate::file::keep_private;
+    use crate::identity::Identity;
     use crate::ring::KeySettings;
 
     const SLOTS: [Slot; 4] = [Slot::Applied, Slot::Settled, Slot::Attempts, Slot::Marks];

@@ -40,11 +40,6 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// The lines that are neither empty nor a comment.
-pub(crate) fn key_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
-}
-
 /// Writes a file that only its owner may read, and never over one that is there.
 pub fn keep_private(path: &Path, text: &str) -> Result<(), String> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -103,11 +98,5 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(keep_private(&path, "two").unwrap_err().contains("exists already"));
         assert_eq!(read_secret(&path).unwrap().as_str(), "one");
-    }
-
-    #[test]
-    fn comments_and_empty_lines_are_no_keys() {
-        let lines: Vec<&str> = key_lines("# made for the drill\n\n  a  \n#b\nc").collect();
-        assert_eq!(lines, ["a", "c"]);
     }
 }

@@ -6,19 +6,20 @@
 //! holdover_identity ────┘            └─ Unsealing  unwrap        for the importer, and the encrypted cache
 //! ```
 //!
-//! Knows how keys are written and what they do. Knows no rule about whom to believe, and no body: the chunks of an age file are the
-//! plugin's (`snapshot/encryption.rs`), their key is made and had here.
+//! Knows where keys are kept and what they do. Knows no rule about whom to believe, and no body: the chunks of an age file are the
+//! plugin's (`snapshot/encryption.rs`), their key is made and had by `holdover-age`, which a VM without files has, too.
 
-mod age;
 mod cache;
 mod file;
+mod identity;
 mod random;
 mod ring;
 mod signing;
 
-pub use age::{Identity, RECIPIENTS_MAX, Recipient, unwrap, wrap};
 pub use cache::EncryptedCache;
 pub use file::{KEY_FILE_BYTES_MAX, keep_private};
+pub use holdover_age::{RECIPIENTS_MAX, Recipient, unwrap, wrap};
+pub use identity::Identity;
 pub use random::random_number;
 pub use ring::{KeyRing, KeySettings};
 pub use signing::SigningKey;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use holdover_age::{self as age, Recipient};
 use holdover_plugin::model::Digest;
 use holdover_plugin::snapshot::{PayloadKey, PublicKey, Purpose, Signature, Wrapping};
 use holdover_ports::{NotUnwrapped, Sealing, Unsealing};
 
-use crate::age::{self, Identity, Recipient};
+use crate::identity::Identity;
 use crate::signing::SigningKey;
 
 /// What the settings say of keys.

@@ -4,12 +4,12 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use ed25519_dalek::Signer;
+use holdover_age::{key_lines, random_bytes};
 use holdover_plugin::model::{Digest, hex};
 use holdover_plugin::snapshot::{KeyId, PublicKey, Purpose, Signature};
 use zeroize::Zeroizing;
 
-use crate::file::{key_lines, read_secret};
-use crate::random::random_bytes;
+use crate::file::read_secret;
 
 const PREFIX: &str = "ed25519-private:";
 const HOW: &str = "name a file with one line 'ed25519-private:' and 64 hexadecimal digits, as `holdover keygen signing` writes it";

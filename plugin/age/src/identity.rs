@@ -1,7 +1,6 @@
 //! Identities and recipients as age writes them, in Bech32: `AGE-SECRET-KEY-1…` opens what was encrypted to its `age1…`.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 use bech32::primitives::decode::CheckedHrpstring;
@@ -9,7 +8,7 @@ use bech32::{Bech32, Hrp};
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::file::{key_lines, read_secret};
+use crate::key_lines::key_lines;
 use crate::random::random_bytes;
 
 const IDENTITY: &str = "age-secret-key-";
@@ -30,12 +29,8 @@ impl Identity {
         Ok(Self(StaticSecret::from(*random_bytes()?)))
     }
 
-    /// Those of an identity file, as age writes it. `Err` is the rest of a sentence about the file.
-    pub fn read(path: &Path) -> Result<Vec<Self>, String> {
-        Self::parse_file(&read_secret(path)?)
-    }
-
-    fn parse_file(text: &str) -> Result<Vec<Self>, String> {
+    /// Those of an identity file's text, as age writes it. `Err` is the rest of a sentence about the file.
+    pub fn parse_file(text: &str) -> Result<Vec<Self>, String> {
         const HOW: &str = "name a file with a line 'AGE-SECRET-KEY-1…', as `holdover keygen identity` writes it";
         let identities: Option<Vec<Self>> = key_lines(text).map(Self::parse).collect();
         let identities = identities.filter(|identities| !identities.is_empty()).ok_or(HOW)?;
@@ -58,7 +53,7 @@ impl Identity {
         Recipient(PublicKey::from(&self.0).to_bytes())
     }
 
-    pub(super) fn shared_with(&self, share: &PublicKey) -> x25519_dalek::SharedSecret {
+    pub(crate) fn shared_with(&self, share: &PublicKey) -> x25519_dalek::SharedSecret {
         self.0.diffie_hellman(share)
     }
 
@@ -72,11 +67,11 @@ impl Identity {
 }
 
 impl Recipient {
-    pub(super) fn point(&self) -> PublicKey {
+    pub(crate) fn point(&self) -> PublicKey {
         PublicKey::from(self.0)
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

@@ -132,7 +132,8 @@ fn the_plugin_depends_on_nothing_of_the_host_and_adapters_know_only_the_ports() 
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(known("plugin"), set(&[]));
     assert_eq!(known("plugin/build"), set(&[]));
-    for shell in ["plugin/age", "plugin/component", "plugin/proxy-wasm", "host/ports", "host/hybrid"] {
+    assert_eq!(known("plugin/proxy-wasm"), set(&["holdover-age", "holdover-plugin"]), "it has no host to keep its private key");
+    for shell in ["plugin/age", "plugin/component", "host/ports", "host/hybrid"] {
         assert_eq!(known(shell), set(&["holdover-plugin"]), "{shell}");
     }
     assert_eq!(known("host/xds"), set(&[]));

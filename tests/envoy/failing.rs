@@ -41,7 +41,7 @@ async fn a_snapshot_that_was_tampered_with_is_refused_and_so_is_a_strangers() {
     let (upstream, seaweed) = (Server::echoing().await, seaweed().await);
     let published = publish(seaweed, "tampered", configuration(upstream.port)).await;
     published.change_a_byte().await;
-    publish_as(seaweed, "strange", configuration(upstream.port), &SigningKey::generate().unwrap()).await;
+    publish_as(seaweed, "strange", configuration(upstream.port), &SigningKey::generate().unwrap(), None).await;
     for (prefix, why) in [("tampered", "digest-mismatch"), ("strange", "untrusted-signer")] {
         let envoy = Envoy::start(&Bootstrap::over(seaweed, prefix));
         envoy.until_log("event=stranded").await;

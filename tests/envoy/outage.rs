@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use holdover_keys::Identity;
+
 use crate::bootstrap::{Bootstrap, IMPATIENT, ROUTE, nobody};
 use crate::configurations::{ROUTES_PER_SERVICE, configuration, of_bytes, of_routes};
 use crate::running::Envoy;
-use crate::storage::{publish, seaweed};
+use crate::storage::{exporter_key, publish, publish_as, seaweed};
 use crate::upstream::Server;
 
 /// Both workers have a table of their own: each is asked.
@@ -55,6 +57,23 @@ async fn a_snapshot_beyond_envoys_buffer_is_read_in_parts() {
     publish(seaweed, "large", of_bytes(34 << 20, upstream.port)).await;
     let envoy = Envoy::start(&Bootstrap::over(seaweed, "large"));
     envoy.until(200, "/").await;
+    envoy.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_snapshot_is_opened_with_the_identity_in_the_vms_environment() {
+    let (upstream, seaweed, reader) = (Server::echoing().await, seaweed().await, Identity::generate().unwrap());
+    publish_as(seaweed, "encrypted", configuration(upstream.port), exporter_key(), Some(&reader.recipient())).await;
+    let without = Envoy::start(&Bootstrap::over(seaweed, "encrypted"));
+    without.until_log("event=stranded").await;
+    without.end().await;
+
+    let vm = "        vm_id: holdover\n        runtime";
+    let identity = reader.expose();
+    let with = format!("        environment_variables: {{ key_values: {{ HOLDOVER_IDENTITY: {} }} }}\n{vm}", identity.as_str());
+    let envoy = Envoy::start(&Bootstrap { otherwise: &[IMPATIENT, (vm, &with)], ..Bootstrap::over(seaweed, "encrypted") });
+    envoy.until(200, "/orders/7").await;
+    assert!(!envoy.process.said().contains(identity.as_str()));
     envoy.end().await;
 }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use holdover_keys::SigningKey;
+use holdover_keys::{Recipient, SigningKey};
 use holdover_plugin::config::{self, Format, Strictness};
 use holdover_plugin::model::{Epoch, Generation, Lineage, Position, UnixMs};
 use holdover_plugin::snapshot::head::{Entry, Head};
@@ -54,15 +54,22 @@ impl Published {
 
 /// What an exporter does: body first, head second.
 pub async fn publish(seaweed: &SeaweedFs, prefix: &str, configuration: String) -> Published {
-    publish_as(seaweed, prefix, configuration, exporter_key()).await
+    publish_as(seaweed, prefix, configuration, exporter_key(), None).await
 }
 
-pub async fn publish_as(seaweed: &SeaweedFs, prefix: &str, configuration: String, key: &SigningKey) -> Published {
+/// Signed by this key, and for this reader's eyes only, if there is one.
+pub async fn publish_as(
+    seaweed: &SeaweedFs,
+    prefix: &str,
+    configuration: String,
+    key: &SigningKey,
+    reader: Option<&Recipient>,
+) -> Published {
     let url = StorageUrl::parse(&format!("{}/{}/{prefix}", seaweed.endpoint(), SeaweedFs::BUCKET)).unwrap();
     let environment: Environment =
         [("AWS_ACCESS_KEY_ID", EXPORTER.0), ("AWS_SECRET_ACCESS_KEY", EXPORTER.1)].map(|(name, value)| (name.into(), value.into())).into();
     let place = holdover_storage::open(&url, &environment, PutConfig::default()).await.unwrap();
-    let (snapshot, head) = sealed(configuration, key);
+    let (snapshot, head) = sealed(configuration, key, reader);
     let stored = head.newest(&VERSION.parse().unwrap()).unwrap().key.clone();
     assert_eq!(place.writer.put_new(&stored, Bytes::from(snapshot.into_bytes())).await, Ok(PutNew::Created));
     let lines = head.lines().unwrap();
@@ -71,7 +78,7 @@ pub async fn publish_as(seaweed: &SeaweedFs, prefix: &str, configuration: String
     Published { place, snapshot: stored }
 }
 
-fn sealed(configuration: String, key: &SigningKey) -> (Snapshot, Head) {
+fn sealed(configuration: String, key: &SigningKey, reader: Option<&Recipient>) -> (Snapshot, Head) {
     let valid = config::validate(configuration.into_bytes(), Format::Kong, Strictness::HandWritten).unwrap();
     let (version, lineage, now) = (VERSION.parse().unwrap(), Lineage::from_random(1, 2), UnixMs(1_700_000_000_000));
     let position = Position { epoch: Epoch(1), generation: Generation(1) };
@@ -83,7 +90,8 @@ fn sealed(configuration: String, key: &SigningKey) -> (Snapshot, Head) {
         sealed_at: now,
         sealed_by: "tests/envoy.rs".into(),
     };
-    let unsigned = seal(valid, &about, None).unwrap();
+    let wrapping = reader.map(|reader| holdover_keys::wrap(std::slice::from_ref(reader)).unwrap());
+    let unsigned = seal(valid, &about, wrapping.as_ref()).unwrap();
     let signature = key.sign(Purpose::Snapshot, unsigned.digest());
     let snapshot = unsigned.sign(&[signature]).unwrap();
     let entry = Entry::of(&snapshot, String::new()).unwrap();

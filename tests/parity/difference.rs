@@ -14,7 +14,7 @@ pub enum Player {
 
 /// Whether the module's random numbers are its host's (`random_get`, 8 bytes each), so that a trace can say them. While they are not,
 /// its pauses have lengths of their own: then orders are compared and not times, and only where no pauses decide the order.
-pub const MODULE_DRAWS_FROM_ITS_HOST: bool = false;
+pub const MODULE_DRAWS_FROM_ITS_HOST: bool = true;
 
 /// What a trace holds and the module does not show.
 pub struct Difference {

@@ -18,7 +18,7 @@ use crate::source::{Recorded, Reply, Source};
 use crate::trace::{Act, Got, Heard, Said, Step, Told, Trace};
 
 /// The role of this VM among several, where the module has roles.
-const ROLE: Option<&str> = None;
+const ROLE: Option<&str> = Some("node");
 const CONTROL_PLANE_CLUSTER: &str = "control-plane";
 const STORAGE_CLUSTER: &str = "storage";
 /// The policy begins with this: numbers drawn before it are the shell's.

@@ -16,8 +16,9 @@
 //! (boot-15): Envoy makes no second bootstrap VM, the filters go on by what it said last, and say that it is silent. And the gate that
 //! opens a snapshot a second time (host-01) is no second judge: it stands in the same memory as the policy.
 //!
-//! Signatures are checked, with the `trusted_keys` of the node's configuration. Nothing that is encrypted can be opened: a VM has no
-//! place for a private key. Nothing remembers how far this node has come (boot-07): every start is a new node.
+//! Signatures are checked, with the `trusted_keys` of the node's configuration. What is encrypted is opened with the identity that the VM's
+//! environment holds, so the private key is in the memory that the policy is in, and in Envoy's (host-02 has no host here to keep it). Nothing
+//! remembers how far this node has come (boot-07): every start is a new node.
 //!
 //! Upstreams that speak TLS or HTTP/2 are not spoken to: their requests are answered 503. Timeouts and retries of a service are those of
 //! Envoy's own route.

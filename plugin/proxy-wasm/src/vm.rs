@@ -29,3 +29,8 @@ pub fn now() -> UnixMs {
 pub fn random() -> u64 {
     getrandom::u64().unwrap_or_else(|_| std::process::abort())
 }
+
+/// What the environment has by this name. Envoy passes on what the `vm_config` names, and nothing else.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

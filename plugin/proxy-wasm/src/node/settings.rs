@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use holdover_age::Identity;
 use holdover_plugin::config::Format;
 use holdover_plugin::model::{Cluster, GatewayVersion};
 use holdover_plugin::policy::{self, OnRefusal};
@@ -10,7 +11,11 @@ use holdover_plugin::routing::Unenforced;
 use holdover_plugin::snapshot::{PublicKey, Trust};
 use serde::Deserialize;
 
+use crate::vm;
+
 const GIVE_UP_MS: u64 = 10_000;
+/// A private key has no place among settings that anybody may read in Envoy's admin interface.
+const IDENTITY: &str = "HOLDOVER_IDENTITY";
 
 /// As it is written.
 #[derive(Deserialize)]
@@ -44,6 +49,8 @@ pub struct Settings {
     pub control_plane: ControlPlane,
     pub unenforced: Unenforced,
     pub while_answering: WhileAnswering,
+    /// What opens an encrypted snapshot.
+    pub identities: Vec<Identity>,
 }
 
 /// What becomes of requests while the control plane answers.
@@ -92,6 +99,7 @@ impl Reading<'_> {
         let trusted = self.trusted(raw.trusted_keys.unwrap_or_default());
         let while_answering = self.while_answering(raw.while_control_plane_answers.as_deref());
         let unenforced = self.unenforced(raw.unenforced_plugins.as_deref());
+        let identities = self.identities(vm::variable(IDENTITY));
         let storage_cluster = self.given("storage_cluster", raw.storage_cluster);
         let storage_authority = self.given("storage_authority", raw.storage_authority);
         let prefix = self.path("storage_prefix", raw.storage_prefix);
@@ -117,9 +125,17 @@ impl Reading<'_> {
             // Without a disk there is nothing that could settle.
             settle: Duration::MAX,
             trusted: trusted?,
+            has_identity: identities.as_ref().is_some_and(|identities| !identities.is_empty()),
             ..policy::Settings::new(cluster?, gateway_version?, Format::Kong)
         };
-        Some(Settings { policy, storage, control_plane, unenforced: unenforced?, while_answering: while_answering? })
+        Some(Settings {
+            policy,
+            storage,
+            control_plane,
+            unenforced: unenforced?,
+            while_answering: while_answering?,
+            identities: identities?,
+        })
     }
 
     fn given(&mut self, name: &str, value: Option<String>) -> Option<String> {
@@ -177,6 +193,16 @@ impl Reading<'_> {
     fn trusted(&mut self, keys: Vec<String>) -> Option<Trust> {
         let keys: Result<Vec<PublicKey>, _> = keys.iter().map(|key| key.parse()).collect();
         keys.map(Trust::new).map_err(|error| self.wrong.push(format!("trusted_keys: {error}"))).ok()
+    }
+
+    /// As lines of age's identity file. What is wrong is said without a byte of it.
+    fn identities(&mut self, lines: Option<String>) -> Option<Vec<Identity>> {
+        let Some(lines) = lines else { return Some(Vec::new()) };
+        let identities = Identity::parse_file(&lines).ok();
+        if identities.is_none() {
+            self.wrong.push(format!("{IDENTITY} in the VM's environment is no identity: write it as AGE-SECRET-KEY-1…, one a line"));
+        }
+        identities
     }
 
     fn unenforced(&mut self, value: Option<&str>) -> Option<Unenforced> {

@@ -79,6 +79,10 @@ impl World {
         self.known.found(Found::Silent);
     }
 
+    fn unwrap_key(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+        holdover_age::unwrap(&self.settings.identities, wrapped)
+    }
+
     /// Asks on, in a session.
     pub async fn poll(&self, patience: Duration) -> Result<Polled, Unanswered> {
         let etag = self.session.borrow().as_ref().and_then(|session| session.etag.clone());
@@ -192,22 +196,25 @@ impl Bundle for World {
 impl Opening for World {
     async fn open(&self, object: &Object) -> Result<Config, String> {
         let verified = snapshot::verify(&object.0, &self.settings.policy.trusted).map_err(|refusal| refusal.to_string())?;
-        let opened = verified.open(None).map_err(|refusal| refusal.to_string())?;
+        let key = match verified.wrapped().map_err(|refusal| refusal.to_string())? {
+            Some(wrapped) => Some(self.unwrap_key(wrapped).map_err(|why| why.to_string())?),
+            None => None,
+        };
+        let opened = verified.open(key.as_ref()).map_err(|refusal| refusal.to_string())?;
         Ok(Config(opened.into_bytes()))
     }
 
     async fn adopt(&self, object: &Object) -> Result<Config, String> {
-        match self.settings.policy.trusted.is_configured() {
+        match self.settings.policy.trusted.is_configured() || !self.settings.identities.is_empty() {
             true => Err("legacy-would-downgrade: what nobody sealed is not taken by a node that has keys".into()),
             false => Ok(Config(object.0.clone())),
         }
     }
 }
 
-/// A VM has no place for a private key: what is encrypted cannot be opened here.
 impl Unsealing for World {
-    async fn unwrap(&self, _: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
-        Err(NotUnwrapped::NoIdentity)
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+        self.unwrap_key(wrapped)
     }
 }
 

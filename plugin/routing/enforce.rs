@@ -33,7 +33,7 @@ pub struct BadUnenforced(String);
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// The plugin that stops it.
-    pub not_enforced: Option<String>,
+    pub not_enforced: Option<Box<str>>,
     pub correlation: Option<Arc<Correlation>>,
     pub termination: Option<Arc<Termination>>,
 }
@@ -127,7 +127,9 @@ impl Plugins {
         let mut plan = Plan::default();
         for (name, action) in scopes.into_iter().flatten().flatten() {
             match action {
-                Action::Stop => plan.not_enforced = plan.not_enforced.filter(|other| other <= name).or_else(|| Some(name.clone())),
+                Action::Stop => {
+                    plan.not_enforced = plan.not_enforced.filter(|other| **other <= **name).or_else(|| Some(name.as_str().into()))
+                }
                 Action::Correlate(correlation) => plan.correlation = Some(Arc::clone(correlation)),
                 Action::Terminate(termination) => plan.termination = Some(Arc::clone(termination)),
             }

@@ -14,10 +14,20 @@ use super::{Protocol, Request, Unroutable, literal};
 /// Kong's namespace for the ids of a route's parts.
 const PARTS: u128 = 0x7f145bf9_0dce_4f91_98eb_debbce4b9f6b;
 
+/// One cache line.
+#[repr(align(64))]
 pub(super) struct Matcher {
     /// The route's place in the table.
-    pub route: usize,
+    pub route: u32,
     pub paths: Paths,
+    /// Kept elsewhere, for most routes have none.
+    conditions: Option<Box<Conditions>>,
+}
+
+const _: () = assert!(size_of::<Matcher>() == 64);
+
+/// On everything but host and path.
+struct Conditions {
     methods: Vec<String>,
     headers: Vec<HeaderCondition>,
     snis: Vec<Sni>,
@@ -27,6 +37,8 @@ pub(super) enum Paths {
     Any,
     /// All of one length.
     Prefixes(Vec<String>),
+    /// A single one is kept here: nothing else need be looked at.
+    Expression(Expression),
     Expressions(Vec<Expression>),
 }
 
@@ -128,7 +140,7 @@ impl Expressions {
 }
 
 /// The matchers of one route, which stands at this place in the table.
-pub(super) fn of_route(route: &entity::Route, place: usize, expressions: &mut Expressions) -> Result<Vec<Ranked>, Unroutable> {
+pub(super) fn of_route(route: &entity::Route, place: u32, expressions: &mut Expressions) -> Result<Vec<Ranked>, Unroutable> {
     let parts = parts(&route.paths);
     let several = parts.len() > 1;
     let mut ranked = Vec::with_capacity(parts.len());
@@ -141,9 +153,7 @@ pub(super) fn of_route(route: &entity::Route, place: usize, expressions: &mut Ex
         let matcher = Matcher {
             route: place,
             paths: compile_paths(part, route, expressions)?,
-            methods: route.methods.to_vec(),
-            headers: compile_headers(route, expressions)?,
-            snis: route.snis.iter().map(|sni| Sni::parse(sni)).collect(),
+            conditions: Conditions::of_route(route, expressions)?.map(Box::new),
         };
         let hosts = route.hosts.iter().flat_map(|hosts| hosts.iter()).map(|host| Host::parse(host)).collect();
         ranked.push(Ranked { priority: weight.priority(), id, hosts, matcher });
@@ -200,7 +210,10 @@ fn compile_paths(part: Vec<&str>, route: &entity::Route, expressions: &mut Expre
         let pattern = path.strip_prefix('~').unwrap_or(path).replace("?<", "?P<");
         expressions.of_path(&pattern, route)
     });
-    Ok(Paths::Expressions(compiled.collect::<Result<_, Unroutable>>()?))
+    Ok(match <[Expression; 1]>::try_from(compiled.collect::<Result<Vec<_>, Unroutable>>()?) {
+        Ok([only]) => Paths::Expression(only),
+        Err(several) => Paths::Expressions(several),
+    })
 }
 
 fn compile_headers(route: &entity::Route, expressions: &mut Expressions) -> Result<Vec<HeaderCondition>, Unroutable> {
@@ -221,8 +234,34 @@ fn compile_headers(route: &entity::Route, expressions: &mut Expressions) -> Resu
 }
 
 impl Matcher {
+    /// Whether it takes every request that comes to it by host and prefix.
+    pub(super) fn is_plain(&self) -> bool {
+        match self.paths {
+            Paths::Any | Paths::Prefixes(_) => self.conditions.is_none(),
+            Paths::Expression(_) | Paths::Expressions(_) => false,
+        }
+    }
+
     /// Everything but host and path, which the index has looked at.
     pub(super) fn accepts(&self, request: &Request<'_>) -> bool {
+        self.conditions.as_ref().is_none_or(|conditions| conditions.hold(request))
+    }
+}
+
+impl Conditions {
+    /// `None` if the route has none.
+    fn of_route(route: &entity::Route, expressions: &mut Expressions) -> Result<Option<Self>, Unroutable> {
+        if route.methods.is_empty() && route.headers.is_empty() && route.snis.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            methods: route.methods.to_vec(),
+            headers: compile_headers(route, expressions)?,
+            snis: route.snis.iter().map(|sni| Sni::parse(sni)).collect(),
+        }))
+    }
+
+    fn hold(&self, request: &Request<'_>) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|method| method == request.method))
             && (self.snis.is_empty() || self.accepts_sni(request))
             && self.headers.iter().all(|condition| condition.holds(request))
@@ -240,10 +279,16 @@ impl Matcher {
 impl Expression {
     /// The part of the path that matches.
     pub(super) fn find<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if path.starts_with(&self.literal_prefix) { self.find_behind_prefix(path) } else { None }
+    }
+
+    /// The same of a path that is known to begin with the literal prefix.
+    pub(super) fn find_behind_prefix<'p>(&self, path: &'p str) -> Option<&'p str> {
         if self.passed_over == 0 {
+            // Not all such expressions match from the start on.
             return self.regex.find(path).map(|found| found.as_str());
         }
-        let found = self.regex.find(path.strip_prefix(&self.literal_prefix)?)?;
+        let found = self.regex.find(path.get(self.passed_over..)?)?;
         path.get(..self.passed_over + found.end())
     }
 }

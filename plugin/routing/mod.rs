@@ -27,6 +27,7 @@ mod service;
 mod table;
 mod target;
 mod termination;
+mod texts;
 mod unfit;
 
 use std::fmt;

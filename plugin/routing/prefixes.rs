@@ -1,33 +1,48 @@
-//! The known prefixes of paths, of all hosts in one row: texts beside texts, and what stands under each beside that of its neighbours.
+//! The known prefixes of paths, of all hosts in one row: what stands under each beside that of its neighbours, and every text once.
 //!
-//! A path's longest prefix is found by halving, where there are very many by asking a table once for each length that they have; the others by
-//! following the longest one that each begins with. What is looked at on the way lies together, and is little: memory that no cache holds is
-//! what a request waits for. Knows no host, no matcher and no order.
+//! A path's longest prefix is found by halving, where there are very many by a look-up for each length that they have; the others by following
+//! the longest one that each begins with. What is looked at on the way lies together, and is little: memory that no cache holds is what a
+//! request waits for. Knows no host, no matcher and no order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::slice;
 
-use super::index::Rank;
+use super::index::Candidate;
+use super::texts::{Lookup, Text, Texts, small, wide};
 
 #[derive(Default)]
 pub(super) struct Prefixes {
-    text: String,
+    texts: Texts,
     nodes: Vec<Node>,
-    ranks: Vec<Rank>,
+    candidates: Vec<Candidate>,
     tables: Vec<Table>,
 }
 
-/// Some neighbours in the row, which are sorted among themselves.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Stretch {
-    start: usize,
-    end: usize,
-    /// The place of its table, if it has one.
-    table: Option<u32>,
+/// Adds stretches. Very many hosts have the same prefixes, whose texts are to stay in the processor's caches: they stand in the row once.
+#[derive(Default)]
+pub(super) struct Adding {
+    prefixes: Prefixes,
+    added: HashMap<String, Text>,
+}
+
+/// The prefixes of one host.
+#[derive(Clone, Copy)]
+pub(super) enum Stretch {
+    /// A single one, as most hosts have, is kept here: nothing else need be looked at.
+    One(Node),
+    /// Neighbours in the row, which are sorted among themselves.
+    Several {
+        start: u32,
+        end: u32,
+        /// The place of its table, if it has one.
+        table: Option<u32>,
+    },
 }
 
 /// Every prefix of a stretch, by its text.
 struct Table {
-    places: HashMap<Box<str>, u32>,
+    /// Counted from the stretch's start.
+    places: Lookup,
     /// Which lengths there are, the longest first.
     lengths: Vec<usize>,
 }
@@ -37,94 +52,111 @@ const TABLE_MIN: usize = 256;
 /// Prefixes of more lengths than this are halved: each length is a question.
 const LENGTHS_MAX: usize = 24;
 
-struct Node {
-    text_start: usize,
-    text_len: u32,
+#[derive(Clone, Copy)]
+pub(super) struct Node {
+    text: Text,
     /// The longest other prefix of the stretch that this one begins with, counted from its start.
     parent: Option<u32>,
-    ranks_start: usize,
-    ranks_len: u32,
+    under: Under,
 }
 
-impl Prefixes {
-    /// Of each prefix the ranks, in ascending order.
-    pub(super) fn add(&mut self, known: BTreeMap<String, Vec<Rank>>) -> Stretch {
-        let start = self.nodes.len();
-        let mut parent: Option<u32> = None;
-        for (place, (prefix, ranks)) in known.into_iter().enumerate() {
-            while let Some(above) = parent {
-                let node = usize::try_from(above).ok().and_then(|above| self.nodes.get(start + above));
-                if node.is_some_and(|node| prefix.starts_with(self.text_of(node))) {
-                    break;
-                }
-                parent = node.and_then(|node| node.parent);
-            }
-            self.nodes.push(Node {
-                text_start: self.text.len(),
-                text_len: small(prefix.len()),
-                parent,
-                ranks_start: self.ranks.len(),
-                ranks_len: small(ranks.len()),
-            });
-            self.text.push_str(&prefix);
-            self.ranks.extend(ranks);
-            parent = Some(small(place));
+/// What stands under a prefix.
+#[derive(Clone, Copy)]
+enum Under {
+    One(Candidate),
+    Several { start: u32, end: u32 },
+}
+
+impl Adding {
+    /// Of each prefix what stands under it, in order.
+    pub(super) fn add(&mut self, known: BTreeMap<String, Vec<Candidate>>) -> Stretch {
+        let mut nodes: Vec<Node> = Vec::with_capacity(known.len());
+        for (prefix, candidates) in known {
+            let above = nodes.len().checked_sub(1).map(small);
+            let begins_with = |node: &Node| prefix.starts_with(self.prefixes.texts.of(node.text));
+            let parent = std::iter::successors(above, |above| nodes.get(wide(*above))?.parent)
+                .find(|above| nodes.get(wide(*above)).is_some_and(begins_with));
+            nodes.push(Node { text: self.text(prefix), parent, under: self.under(candidates) });
         }
-        let end = self.nodes.len();
-        Stretch { start, end, table: self.table_of(start, end) }
+        if let [node] = nodes.as_slice() {
+            return Stretch::One(*node);
+        }
+        let table = self.table(&nodes);
+        let start = small(self.prefixes.nodes.len());
+        self.prefixes.nodes.extend(nodes);
+        Stretch::Several { start, end: small(self.prefixes.nodes.len()), table }
     }
 
-    fn table_of(&mut self, start: usize, end: usize) -> Option<u32> {
-        let nodes = self.nodes.get(start..end).unwrap_or_default();
-        let lengths: BTreeSet<usize> = nodes.iter().map(|node| wide(node.text_len)).collect();
+    pub(super) fn finish(self) -> Prefixes {
+        self.prefixes
+    }
+
+    fn text(&mut self, prefix: String) -> Text {
+        let texts = &mut self.prefixes.texts;
+        *self.added.entry(prefix).or_insert_with_key(|prefix| texts.add(prefix))
+    }
+
+    fn under(&mut self, candidates: Vec<Candidate>) -> Under {
+        if let [candidate] = candidates.as_slice() {
+            return Under::One(*candidate);
+        }
+        let start = small(self.prefixes.candidates.len());
+        self.prefixes.candidates.extend(candidates);
+        Under::Several { start, end: small(self.prefixes.candidates.len()) }
+    }
+
+    fn table(&mut self, nodes: &[Node]) -> Option<u32> {
+        let lengths: BTreeSet<usize> = nodes.iter().map(|node| node.text.len()).collect();
         if nodes.len() < TABLE_MIN || lengths.len() > LENGTHS_MAX {
             return None;
         }
-        let places = nodes.iter().zip(0..).map(|(node, place)| (self.text_of(node).into(), place)).collect();
-        self.tables.push(Table { places, lengths: lengths.into_iter().rev().collect() });
-        Some(small(self.tables.len() - 1))
+        let texts = &self.prefixes.texts;
+        let places = (0..small(nodes.len())).zip(nodes).map(|(place, node)| (texts.of(node.text), place));
+        self.prefixes.tables.push(Table { places: Lookup::of(places), lengths: lengths.into_iter().rev().collect() });
+        Some(small(self.prefixes.tables.len() - 1))
     }
+}
 
-    /// The prefixes of a path, the longest first: each one's length, and its ranks.
-    pub(super) fn of_path<'p>(&'p self, stretch: Stretch, path: &'p str) -> impl Iterator<Item = (usize, &'p [Rank])> {
-        let nodes = self.nodes.get(stretch.start..stretch.end).unwrap_or_default();
-        let table = stretch.table.and_then(|table| self.tables.get(wide(table)));
+impl Prefixes {
+    /// The prefixes of a path, the longest first: each one's length, and what stands under it.
+    pub(super) fn of_path<'p>(&'p self, stretch: &'p Stretch, path: &'p str) -> impl Iterator<Item = (usize, &'p [Candidate])> {
+        let (nodes, table) = match stretch {
+            Stretch::One(node) => (slice::from_ref(node), None),
+            Stretch::Several { start, end, table } => {
+                (self.nodes.get(wide(*start)..wide(*end)).unwrap_or_default(), table.and_then(|table| self.tables.get(wide(table))))
+            }
+        };
         let mut at = match table {
-            Some(table) => table.longest_of(path),
-            None => nodes.partition_point(|node| self.text_of(node) <= path).checked_sub(1),
+            Some(table) => self.longest(table, nodes, path),
+            None => nodes.partition_point(|node| self.texts.of(node.text) <= path).checked_sub(1).map(small),
         };
         std::iter::from_fn(move || {
-            let node = nodes.get(at?)?;
-            at = node.parent.and_then(|parent| usize::try_from(parent).ok());
+            let node = nodes.get(wide(at?))?;
+            at = node.parent;
             Some(node)
         })
-        .filter(move |node| path.starts_with(self.text_of(node)))
-        .map(move |node| (wide(node.text_len), self.slice_of(node)))
+        .filter(move |node| path.starts_with(self.texts.of(node.text)))
+        .map(move |node| (node.text.len(), self.under(node)))
     }
 
-    fn text_of(&self, node: &Node) -> &str {
-        self.text.get(node.text_start..node.text_start + wide(node.text_len)).unwrap_or_default()
+    fn longest(&self, table: &Table, nodes: &[Node], path: &str) -> Option<u32> {
+        let prefixes = table.lengths.iter().filter_map(|length| path.get(..*length));
+        let is_named = |place: u32, prefix: &str| nodes.get(wide(place)).is_some_and(|node| self.texts.of(node.text) == prefix);
+        prefixes.filter_map(|prefix| table.places.find(prefix, |place| is_named(place, prefix))).next()
     }
 
-    fn slice_of(&self, node: &Node) -> &[Rank] {
-        self.ranks.get(node.ranks_start..node.ranks_start + wide(node.ranks_len)).unwrap_or_default()
-    }
-}
-
-impl Table {
-    fn longest_of(&self, path: &str) -> Option<usize> {
-        let prefixes = self.lengths.iter().filter_map(|length| path.get(..*length));
-        prefixes.filter_map(|prefix| self.places.get(prefix)).next().map(|place| wide(*place))
+    fn under<'p>(&'p self, node: &'p Node) -> &'p [Candidate] {
+        match &node.under {
+            Under::One(candidate) => slice::from_ref(candidate),
+            Under::Several { start, end } => self.candidates.get(wide(*start)..wide(*end)).unwrap_or_default(),
+        }
     }
 }
 
-/// A configuration has 256 MiB at most, so none of its texts and lists is longer than this can say.
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-fn wide(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
+impl Default for Stretch {
+    fn default() -> Self {
+        Self::Several { start: 0, end: 0, table: None }
+    }
 }
 
 #[cfg(test)]
@@ -133,33 +165,54 @@ mod tests {
 
     #[test]
     fn all_prefixes_of_a_path_are_found_the_longest_first_and_those_of_one_stretch_only() {
-        let known = |prefixes: &[&str]| prefixes.iter().zip(0..).map(|(prefix, rank)| ((*prefix).to_owned(), vec![rank])).collect();
-        let mut all = Prefixes::default();
-        let first = all.add(known(&["", "/a", "/a/b", "/a/b/c", "/a/bc", "/b"]));
-        let second = all.add(known(&["/a/x", "/a/b/y"]));
-        let of = |stretch, path| all.of_path(stretch, path).map(|(length, _)| path[..length].to_owned()).collect::<Vec<_>>();
+        let known =
+            |prefixes: &[&str]| prefixes.iter().zip(0..).map(|(prefix, rank)| ((*prefix).to_owned(), candidates(&[rank]))).collect();
+        let mut adding = Adding::default();
+        let first = adding.add(known(&["", "/a", "/a/b", "/a/b/c", "/a/bc", "/b"]));
+        let second = adding.add(known(&["/a/x", "/a/b/y"]));
+        let third = adding.add(known(&["/a/b"]));
+        let all = adding.finish();
+        let of = |stretch, path| all.of_path(&stretch, path).map(|(length, _)| path[..length].to_owned()).collect::<Vec<_>>();
         assert_eq!(of(first, "/a/b/cd"), ["/a/b/c", "/a/b", "/a", ""]);
         assert_eq!(of(first, "/a/bb"), ["/a/b", "/a", ""]);
         assert_eq!(of(first, "/c"), [""]);
         assert_eq!(of(second, "/a/b/y/z"), ["/a/b/y"]);
         assert_eq!(of(second, "/a/b/c"), Vec::<String>::new());
+        assert_eq!(of(third, "/a/b/c"), ["/a/b"]);
+        assert_eq!(of(third, "/a"), Vec::<String>::new());
         assert_eq!(of(Stretch::default(), "/a"), Vec::<String>::new());
-        assert_eq!(all.of_path(first, "/b/1").map(|(_, ranks)| ranks.to_vec()).collect::<Vec<_>>(), [vec![5], vec![0]]);
+        assert_eq!(ranks(all.of_path(&first, "/b/1")), [5, 0]);
+    }
+
+    #[test]
+    fn hosts_with_one_prefix_have_its_text_in_common_and_nothing_else() {
+        let mut adding = Adding::default();
+        let stretches = [[1, 4].as_slice(), &[2], &[3, 5]].map(|ranks| adding.add(BTreeMap::from([("/a".to_owned(), candidates(ranks))])));
+        let all = adding.finish();
+        assert_eq!(stretches.each_ref().map(|stretch| ranks(all.of_path(stretch, "/a/b"))), [vec![1, 4], vec![2], vec![3, 5]]);
     }
 
     /// Each way is another one's witness.
     #[test]
     fn a_table_finds_what_halving_finds() {
-        let known: BTreeMap<String, Vec<Rank>> =
-            (0..3_000_u32).map(|n| (format!("/{}", n.to_string().chars().map(|c| format!("{c}/")).collect::<String>()), vec![n])).collect();
-        let mut all = Prefixes::default();
-        let tabled = all.add(known);
-        assert!(tabled.table.is_some());
-        let halved = Stretch { table: None, ..tabled };
+        let prefix = |n: u32| format!("/{}", n.to_string().chars().map(|c| format!("{c}/")).collect::<String>());
+        let known: BTreeMap<_, _> = (0..3_000).map(|n| (prefix(n), candidates(&[n]))).collect();
+        let mut adding = Adding::default();
+        let tabled = adding.add(known);
+        let all = adding.finish();
+        let Stretch::Several { start, end, table: Some(_) } = tabled else { panic!("no table") };
+        let halved = Stretch::Several { start, end, table: None };
         for path in ["/1/2/3/4/5/6", "/1/2/3/", "/9/9/9/x", "/2/9/9/9", "/", "", "/ä/1/", "/1ä", "/3/0/0/0/"] {
-            let of = |stretch| all.of_path(stretch, path).map(|(length, ranks)| (length, ranks.to_vec())).collect::<Vec<_>>();
-            assert_eq!(of(tabled), of(halved), "{path}");
+            let of = |stretch| all.of_path(stretch, path).map(|(length, under)| (length, under.to_vec())).collect::<Vec<_>>();
+            assert_eq!(of(&tabled), of(&halved), "{path}");
         }
-        assert_eq!(all.of_path(tabled, "/1/2/3/4").count(), 3);
+        assert_eq!(all.of_path(&tabled, "/1/2/3/4").count(), 3);
+    }
+    fn candidates(ranks: &[u32]) -> Vec<Candidate> {
+        ranks.iter().map(|rank| Candidate { rank: *rank, route: 0, is_plain: true }).collect()
+    }
+
+    fn ranks<'c>(found: impl Iterator<Item = (usize, &'c [Candidate])>) -> Vec<u32> {
+        found.flat_map(|(_, candidates)| candidates).map(|candidate| candidate.rank).collect()
     }
 }

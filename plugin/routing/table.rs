@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::mem::offset_of;
 
 use super::enforce::{Plan, Plugins};
 use super::index::{Found, Index};
 use super::matcher::{self, Expressions};
+use super::texts::{small, wide};
 use super::unfit::Unfit;
 use super::{Decision, Destination, HostHeader, Proxy, Request, Service, Unenforced, Unroutable, Upstream};
 use super::{Protocol, entity, path};
@@ -19,19 +21,24 @@ pub struct Table {
     not_enforced: Vec<String>,
 }
 
+/// What every request reads comes first, in this order, and is one cache line; what few read lies behind it.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Route {
-    pub id: String,
-    pub name: Option<String>,
     takes: Takes,
     strip_path: bool,
     preserve_host: bool,
     redirect_status: Option<u16>,
-    service: Option<usize>,
-    plan: Plan,
+    /// Its place in the table.
+    service: Option<u32>,
     /// The kind of entity on its way that Kong would refuse.
     refused: Option<&'static str>,
+    plan: Plan,
+    pub id: String,
+    pub name: Option<String>,
 }
+
+const _: () = assert!(offset_of!(Route, id) <= 64);
 
 /// What a route's protocols take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +94,7 @@ impl Table {
                      protocols http, https, grpc and grpcs"
                 )));
             }
-            ranked.extend(matcher::of_route(&route, routes.len(), &mut expressions)?);
+            ranked.extend(matcher::of_route(&route, small(routes.len()), &mut expressions)?);
             let (plan, refused) = (plugins.plan(&route), unfit.route(&route));
             routes.push(Route { refused, ..Route::of(route, takes, service, plan) });
         }
@@ -102,7 +109,7 @@ impl Table {
     pub fn decide<'a>(&'a self, request: &Request<'_>) -> Decision<'a> {
         let Some(path) = path::normalise(request.path) else { return Decision::NoRoute };
         let Some(found) = self.index.find(request, &path) else { return Decision::NoRoute };
-        let Some(route) = self.routes.get(found.matcher.route) else { return Decision::NoRoute };
+        let Some(route) = self.routes.get(wide(found.route)) else { return Decision::NoRoute };
         if let Some(turned_away) = route.turns_away(request) {
             return turned_away;
         }
@@ -112,7 +119,7 @@ impl Table {
         if let Some(plugin) = &route.plan.not_enforced {
             return Decision::NotEnforced { route, plugin };
         }
-        let service = route.service.and_then(|place| self.services.get(place));
+        let service = route.service.and_then(|place| self.services.get(wide(place)));
         let correlation = route.plan.correlation.as_deref();
         if let Some(termination) = &route.plan.termination {
             let known = service.map(|service| (service.id.as_str(), service.name.as_deref()));
@@ -126,7 +133,7 @@ impl Table {
         }
     }
 
-    fn proxy<'a>(&'a self, route: &'a Route, service: &'a Service, path: &str, found: &Found<'_, '_>) -> Proxy<'a> {
+    fn proxy<'a>(&'a self, route: &'a Route, service: &'a Service, path: &str, found: &Found<'_>) -> Proxy<'a> {
         let stripped = found.matched.filter(|_| route.strip_path);
         let upstream = service.upstream.and_then(|place| self.upstreams.get(place));
         let fixed = upstream.and_then(|upstream| upstream.host_header.as_deref());
@@ -164,18 +171,18 @@ impl Route {
         }
     }
 
-    fn of(route: entity::Route, takes: Takes, service: Option<usize>, plan: Plan) -> Self {
+    fn of(route: entity::Route, takes: Takes, service: Option<u32>, plan: Plan) -> Self {
         let redirect_status = route.https_redirect_status_code.map(|status| status as u16);
         Self {
-            id: route.id,
-            name: route.name,
             takes,
             strip_path: route.strip_path.unwrap_or(true),
             preserve_host: route.preserve_host.unwrap_or(false),
             redirect_status: redirect_status.filter(|status| matches!(status, 301 | 302 | 307 | 308)),
             service,
-            plan,
             refused: None,
+            plan,
+            id: route.id,
+            name: route.name,
         }
     }
 
@@ -215,7 +222,7 @@ impl Takes {
 
 /// What became of a service.
 enum Known {
-    Serving(usize),
+    Serving(u32),
     /// Its routes match, and have nobody to go to.
     OtherProtocol,
     /// Its routes are as if they were not there.
@@ -249,7 +256,7 @@ fn services(services: Vec<entity::Service>, upstreams: &[Upstream]) -> (Vec<Serv
             match Service::of(service, upstream) {
                 Some(service) => {
                     built.push(service);
-                    Known::Serving(built.len() - 1)
+                    Known::Serving(small(built.len() - 1))
                 }
                 None => Known::OtherProtocol,
             },

@@ -42,7 +42,7 @@ async fn a_snapshot_that_was_tampered_with_is_refused_and_so_is_a_strangers() {
     let published = publish(seaweed, "tampered", configuration(upstream.port)).await;
     published.change_a_byte().await;
     publish_as(seaweed, "strange", configuration(upstream.port), &SigningKey::generate().unwrap(), None).await;
-    for (prefix, why) in [("tampered", "digest-mismatch"), ("strange", "untrusted-signer")] {
+    for (prefix, why) in [("tampered", "reason=corrupt"), ("strange", "not trusted here")] {
         let envoy = Envoy::start(&Bootstrap::over(seaweed, prefix));
         envoy.until_log("event=stranded").await;
         is_stranded(&envoy.get("/orders/7", &[]).await);

@@ -83,7 +83,7 @@ impl Envoy {
     pub async fn until_answer(&self, path: &str, is_it: impl Fn(&Answer) -> bool) -> Answer {
         let end = Instant::now() + PATIENCE;
         loop {
-            assert!(!self.process.child().is_empty(), "Envoy has ended; it said: {}", self.process.said());
+            assert!(!self.process.said().contains("] exiting"), "Envoy has ended; it said: {}", self.process.said());
             match self.try_get(path, &[]).await {
                 Some(answer) if is_it(&answer) => return answer,
                 Some(_) | None if Instant::now() < end => tokio::time::sleep(Duration::from_millis(50)).await,

@@ -26,7 +26,7 @@ pub struct Difference {
 
 pub const OF_THE_MODULE: [Difference; 4] = [
     Difference {
-        why: "it has no cache, so keeping a configuration is no news there (plugin/proxy-wasm/src/world.rs)",
+        why: "it has no cache, so keeping a configuration is no news there (plugin/proxy-wasm/src/node/world.rs)",
         holds: true,
         hides: |act| matches!(act, Act::Says(said) if said.event == "cache-kept"),
     },

@@ -1,5 +1,5 @@
 //! A node over its ports, whose policy is the native core or the component: one episode after the other, as the module's own shell
-//! (`plugin/proxy-wasm/src/node.rs`) takes them, so that the three are told of the same things.
+//! (`plugin/proxy-wasm/src/node/life.rs`) takes them, so that the three are told of the same things.
 //!
 //! Decides nothing: what is compared is what the policy does in it.
 

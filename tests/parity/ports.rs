@@ -33,7 +33,7 @@ pub struct Ports {
     session: Mutex<Session>,
 }
 
-/// As `plugin/proxy-wasm/src/world.rs` keeps it.
+/// As `plugin/proxy-wasm/src/node/world.rs` keeps it.
 #[derive(Clone, Copy, Default)]
 pub struct Session {
     /// What it delivered last; `None` without a session.

@@ -53,6 +53,11 @@ impl Known {
         *self.standing.borrow_mut() = Some(standing);
     }
 
+    /// The number of a table that is to take the place of the last one. By the clock, so that it is none of another node's before this one.
+    pub fn next_table(&self) -> u64 {
+        self.table.get().map_or(0, |last| last + 1).max(vm::now().0)
+    }
+
     pub fn shares(&self, table: u64) {
         self.table.set(Some(table));
     }

@@ -229,7 +229,7 @@ impl Gateway for World {
             let names = unenforced.join(", ");
             log(LogLevel::Warn, &format!("these plugins are not enforced here, so their routes answer 503: {names}"));
         }
-        let number = vm::random();
+        let number = self.known.next_table();
         shared::share_table(number, &packed)
             .map_err(|status| NotApplied::Failed(format!("Envoy does not share the routing table ({status:?}): look at its log")))?;
         self.known.shares(number);

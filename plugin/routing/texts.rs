@@ -1,10 +1,11 @@
 //! Very many texts, and the way to what they name, in few and small arrays: a request waits for memory more than for anything else.
 //!
 //! Each text that has a heap allocation of its own lies on a page that nobody has touched since the last request for it. Here they stand in
-//! one row, and a look-up reads one slot of eight bytes on its way to the thing. Knows nothing of hosts, paths and routes.
+//! one row, and a look-up reads one slot on its way to the thing. Knows nothing of hosts, paths and routes.
 
 use std::hash::{BuildHasher, RandomState};
-use std::num::NonZeroU32;
+
+use hashbrown::HashTable;
 
 /// Texts, one behind the other.
 #[derive(Default)]
@@ -22,17 +23,10 @@ pub(super) struct Text {
 /// The places that things have in a list of the caller's, by the things' texts. The things keep their texts themselves.
 #[derive(Default)]
 pub(super) struct Lookup {
-    /// A power of two of them, at most half of them taken, so that every search comes to an end, and soon.
-    slots: Vec<Option<Slot>>,
-    /// Seeded: nobody can choose texts that begin their searches at the same slot.
+    /// With the text's hash, so that hardly ever another thing's text is compared.
+    places: HashTable<(u64, u32)>,
+    /// Seeded: nobody can choose texts that get into each other's way.
     hashes: RandomState,
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    /// Enough of the hash that hardly ever another thing's text is compared.
-    mark: NonZeroU32,
-    place: u32,
 }
 
 impl Texts {
@@ -57,41 +51,20 @@ impl Text {
 impl Lookup {
     /// Of texts that differ, with the place of what each names.
     pub(super) fn of<'t>(named: impl ExactSizeIterator<Item = (&'t str, u32)>) -> Self {
-        let mut lookup = Self::default();
-        if named.len() > 0 {
-            lookup.slots.resize((named.len() * 2).next_power_of_two(), None);
-        }
+        let hashes = RandomState::new();
+        let mut places = HashTable::with_capacity(named.len());
         for (text, place) in named {
-            let (mark, first) = lookup.begin(text);
-            let free = lookup.from(first).find(|at| matches!(lookup.slots.get(*at), Some(None)));
-            if let Some(slot) = free.and_then(|at| lookup.slots.get_mut(at)) {
-                *slot = Some(Slot { mark, place });
-            }
+            let hash = hashes.hash_one(text);
+            places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
         }
-        lookup
+        Self { places, hashes }
     }
 
     /// `is_named` says whether what stands at a place has this text.
     pub(super) fn find(&self, text: &str, is_named: impl Fn(u32) -> bool) -> Option<u32> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        let (mark, first) = self.begin(text);
-        let taken = self.from(first).map_while(|at| *self.slots.get(at)?);
-        taken.filter(|slot| slot.mark == mark).map(|slot| slot.place).find(|place| is_named(*place))
-    }
-
-    /// The mark of a text, and the slot at which its search begins.
-    fn begin(&self, text: &str) -> (NonZeroU32, usize) {
         let hash = self.hashes.hash_one(text);
-        let [low, high] = [hash, hash >> 32].map(|half| u32::try_from(half & u64::from(u32::MAX)).unwrap_or_default());
-        (NonZeroU32::new(high).unwrap_or(NonZeroU32::MAX), wide(low))
-    }
-
-    /// All slots, in the order of a search.
-    fn from(&self, first: usize) -> impl Iterator<Item = usize> + use<> {
-        let count = self.slots.len();
-        (0..count).map(move |step| first.wrapping_add(step) & (count - 1))
+        let found = self.places.find(hash, |(other, place)| *other == hash && is_named(*place));
+        found.map(|(_, place)| *place)
     }
 }
 

@@ -103,13 +103,8 @@ pub async fn node(settings: &Settings, environment: &Environment) -> Result<Wire
     let journal = Arc::new(Journal::new(clock.clone()));
     let keys = Arc::new(key_ring(settings)?);
     let cache = Arc::new(FileCache::open(&settings.cache_dir).map_err(Failure::not_opened)?);
-    let control_plane = match &settings.control_plane {
-        ControlPlane::Kong { address, .. } => {
-            let node_id = node_id(&settings.cache_dir, &*random).map_err(Failure::not_opened)?;
-            Some(hybrid::target(settings, environment, address, node_id)?)
-        }
-        ControlPlane::Http { .. } | ControlPlane::File { .. } | ControlPlane::Xds { .. } => None,
-    };
+    let node_id = || node_id(&settings.cache_dir, &*random).map_err(Failure::not_opened);
+    let control_plane = kong_target(settings, environment, node_id)?;
     let sessions = Arc::new(Sessions::new(dial(settings, control_plane.as_ref(), &random).await?));
     let stand_in = watch::Sender::new(StandIn::Waits);
     let kept = kept(settings, &cache, &keys)?;
@@ -212,11 +207,20 @@ async fn dial(settings: &Settings, kong: Option<&Target>, random: &Arc<dyn Rando
 
 /// For a policy that is loaded and never asked anything.
 async fn nobodys_dial(settings: &Settings, random: &Arc<dyn Random>) -> Result<Arc<dyn Dial>, Failure> {
-    let kong = match &settings.control_plane {
-        ControlPlane::Kong { address, .. } => Some(hybrid::target(settings, &Environment::default(), address, new_id(&**random))?),
-        ControlPlane::Http { .. } | ControlPlane::File { .. } | ControlPlane::Xds { .. } => None,
-    };
+    let kong = kong_target(settings, &Environment::default(), || Ok(new_id(&**random)))?;
     dial(settings, kong.as_ref(), random).await
+}
+
+/// Whom a data plane of Kong's dials, if the control plane is Kong's: the node itself, and the gateway's relay.
+fn kong_target(
+    settings: &Settings,
+    environment: &Environment,
+    node_id: impl FnOnce() -> Result<String, Failure>,
+) -> Result<Option<Target>, Failure> {
+    match &settings.control_plane {
+        ControlPlane::Kong { address, .. } => hybrid::target(settings, environment, address, node_id()?).map(Some),
+        ControlPlane::Http { .. } | ControlPlane::File { .. } | ControlPlane::Xds { .. } => Ok(None),
+    }
 }
 
 /// A configuration file, as the control plane adapter for files delivers it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::backoff;
 use super::capabilities::{Answer, Clock, ControlPlane, Events, Random, Unanswered};
 use super::events::{Event, Name, Why};
-use super::facts::{OnRefusal, Standing};
+use super::facts::{OnRefusal, Origin, Standing};
 
 /// When every address refuses, the second try comes this soon, and its refusal gives the control plane up.
 const SECOND_TRY: Duration = Duration::from_millis(50);
@@ -87,6 +87,39 @@ pub fn stand_in(found: Found, on_refusal: OnRefusal, standing: Option<&Standing>
         None => StandIn::Waits,
         Some(Standing::Serving(_)) => StandIn::Serves,
         Some(Standing::Stranded(_) | Standing::Refused(_)) => StandIn::StepsAside,
+    }
+}
+
+/// What becomes of the requests of a gateway that has routes of its own, made by its control plane, and beside them a node with a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requests {
+    /// They are kept waiting.
+    Wait,
+    /// They are left to the gateway's own routes.
+    Left,
+    /// They are routed by what was last applied.
+    Routed,
+    /// Nobody knows where to.
+    Unserved,
+}
+
+/// As [`stand_in`], for requests: nobody else would take them, so that what works goes on, and silence leaves them to no routes that nobody made.
+pub fn requests(found: Found, on_refusal: OnRefusal, standing: Option<&Standing>, late: bool) -> Requests {
+    let heard = match (found, standing) {
+        // It delivered, and it is not known yet what.
+        (Found::Answers, None) => Found::Silent,
+        // What it delivered does not run (it cannot, or it is held back), and what does run is better than routes made of that. Once its
+        // configuration has run, the gateway's own routes are as it wants them, whatever it delivers next.
+        (Found::Answers, Some(Standing::Serving(serving))) if serving.origin != Origin::ControlPlane => Found::Silent,
+        // A word against this node is none about its requests.
+        (Found::Refuses, Some(Standing::Serving(_))) => Found::Silent,
+        (Found::Answers | Found::Refuses | Found::Silent, _) => found,
+    };
+    match stand_in(heard, on_refusal, standing, late) {
+        StandIn::Waits => Requests::Wait,
+        StandIn::Serves => Requests::Routed,
+        StandIn::StepsAside if heard == Found::Silent => Requests::Unserved,
+        StandIn::StepsAside => Requests::Left,
     }
 }
 
@@ -201,7 +234,7 @@ pub fn given_up(last: Option<Unanswered>, patience: Duration) -> Event {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{Origin, Serving};
+    use super::super::facts::Serving;
     use super::*;
     use crate::model::Digest;
 
@@ -222,5 +255,24 @@ mod tests {
             assert_eq!(judged(Found::Answers, OnRefusal::Fallback), StandIn::StepsAside, "{standing:?}");
         }
         assert_eq!(stand_in(Found::Silent, OnRefusal::Wait, None, true), StandIn::StepsAside, "nobody waits for ever");
+    }
+
+    #[test]
+    fn a_request_is_left_to_its_gateway_only_by_a_control_plane_that_was_heard() {
+        let serving = |origin| Serving { digest: Digest::of(b"one"), sameness: String::new(), origin, position: None };
+        let stranded = Standing::Stranded("no rung held".to_owned());
+        let (storage, control_plane) = (Standing::Serving(serving(Origin::Storage)), Standing::Serving(serving(Origin::ControlPlane)));
+        // Of each standing: silent, answers, refuses.
+        let expected = [
+            (None, [Requests::Wait, Requests::Wait, Requests::Left]),
+            (Some(stranded), [Requests::Unserved, Requests::Left, Requests::Left]),
+            (Some(storage), [Requests::Routed, Requests::Routed, Requests::Routed]),
+            (Some(control_plane), [Requests::Routed, Requests::Left, Requests::Routed]),
+        ];
+        for (standing, expected) in expected {
+            let judged = |found| requests(found, OnRefusal::Wait, standing.as_ref(), false);
+            assert_eq!([Found::Silent, Found::Answers, Found::Refuses].map(judged), expected, "{standing:?}");
+        }
+        assert_eq!(requests(Found::Silent, OnRefusal::Wait, None, true), Requests::Unserved, "nobody waits for ever");
     }
 }

@@ -69,9 +69,9 @@ pub(super) struct Route {
     pub headers: HeaderMap,
     #[serde(default, deserialize_with = "whole")]
     pub regex_priority: i64,
-    #[serde(default, deserialize_with = "list", skip_serializing)]
+    #[serde(default, deserialize_with = "list", serialize_with = "presences", skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<IgnoredAny>,
-    #[serde(default, deserialize_with = "list", skip_serializing)]
+    #[serde(default, deserialize_with = "list", serialize_with = "presences", skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<IgnoredAny>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strip_path: Option<bool>,
@@ -217,6 +217,11 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
 /// That something is there is all that is read of it.
 fn presence<S: Serializer>(_: &Option<IgnoredAny>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bool(true)
+}
+
+/// Of a list.
+fn presences<S: Serializer>(_: &[IgnoredAny], serializer: S) -> Result<S::Ok, S::Error> {
+    [true].serialize(serializer)
 }
 
 struct ListVisitor<T>(PhantomData<T>);

@@ -94,6 +94,17 @@ consumers: [{username: jo}]
     }
 
     #[test]
+    fn what_no_table_can_be_built_of_none_can_be_unpacked_of() {
+        for odd in ["sources: [{ip: 10.0.0.1}]", "destinations: [{port: 80}]"] {
+            let config = format!("_format_version: '3.0'\nroutes:\n- {{name: r, paths: [/], {odd}}}\n");
+            let packed = pack(config.as_bytes(), &Unenforced::default()).unwrap();
+            let built = Table::build(config.as_bytes(), &Unenforced::default()).map(drop);
+            assert_eq!(built, Table::unpack(&packed).map(drop));
+            assert!(built.is_err_and(|unroutable| unroutable.to_string().contains("sources or destinations")));
+        }
+    }
+
+    #[test]
     fn what_was_not_packed_here_is_no_table() {
         assert!(Table::unpack(b"{}").is_err_and(|unroutable| unroutable.to_string().contains("packed again")));
     }

@@ -64,7 +64,7 @@ impl<'a> Bootstrap<'a> {
         self.otherwise.iter().for_each(|(documented, here)| put(documented, here));
         put("/etc/envoy/holdover.wasm", &self.module.display().to_string());
         put("/my-kong-fallback/production", &format!("/{}/{}", SeaweedFs::BUCKET, self.prefix));
-        put("ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", &self.trusted.to_string());
+        put("ed25519:PUBLIC-KEY-OF-THE-EXPORTER", &self.trusted.to_string());
         put(r#""storage_authority": "127.0.0.1:8333""#, &format!(r#""storage_authority": "{}""#, self.storage));
         let addresses =
             [(9901, admin), (8000, listen), (8080, port(&self.own)), (8001, port(&self.control_plane)), (8333, port(&self.storage))];

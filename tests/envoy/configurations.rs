@@ -26,7 +26,7 @@ pub fn configuration(upstream_port: u16) -> String {
     json!({ "_format_version": "3.0", "services": services }).to_string()
 }
 
-/// So many routes, `/r0` and on, each with an upstream that stands nowhere else.
+/// So many routes, `/r0` and on, a service for every hundred. Their upstream stands nowhere else.
 pub fn of_routes(count: usize, upstream_port: u16) -> String {
     let id = |kind: u8, number: usize| format!("00000000-0000-4000-8{kind:03}-{number:012}");
     let services = (0..count.div_ceil(ROUTES_PER_SERVICE)).map(|service| {

@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 use crate::bootstrap::Bootstrap;
 use crate::storage::ENVOY;
 
+/// How many requests the storage got.
+pub const STORAGE_REQUESTS: &str = "cluster.holdover-storage.upstream_rq_total";
+
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ends with this value, and with the test process, however that ends.

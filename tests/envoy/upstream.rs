@@ -76,11 +76,12 @@ async fn answer(mut stream: TcpStream, body: Option<String>, counts: Arc<Counts>
     let received = read_head(&mut stream).await;
     let known = body.is_some() && received.contains(&format!("if-none-match: {ETAG}\r\n"));
     let head = if known { "304 Not Modified" } else { "200 OK" };
-    let body = if known { String::new() } else { body.unwrap_or(received) };
+    let body = body.unwrap_or(received);
     counts.asked.fetch_add(1, Ordering::SeqCst);
     counts.sent.fetch_add(usize::from(!known), Ordering::SeqCst);
-    let length = if known { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-    let answer = format!("HTTP/1.1 {head}\r\n{DATE}\r\netag: {ETAG}\r\n{length}connection: close\r\n\r\n{body}");
+    // A 304 says how long the body would be, too (RFC 9110, 8.6).
+    let (length, body) = (body.len(), if known { "" } else { &body });
+    let answer = format!("HTTP/1.1 {head}\r\n{DATE}\r\netag: {ETAG}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
     // A client that has gone needs no answer.
     let _ = stream.write_all(answer.as_bytes()).await;
 }

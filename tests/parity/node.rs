@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, select};
 use holdover_component::{Runtime, RuntimeOptions};
 use holdover_plugin::policy::state::State;
 use holdover_plugin::policy::{Facts, Outcome, Standing, boot};
@@ -70,16 +70,31 @@ struct Node {
 
 impl Node {
     async fn live(&mut self) {
+        let patience = self.facts.settings.give_up;
         let mut outcome = self.episode("boot", None, Vec::new()).await;
+        let mut session = None;
         loop {
             self.facts.serving = match outcome.standing {
                 Standing::Serving(serving) => Some(serving),
                 Standing::Stranded(_) | Standing::Refused(_) => None,
             };
-            let news = self.news(outcome.refresh, outcome.wake_after).await;
-            let session = self.ports.session();
-            self.facts.connected = session.latest.is_some();
-            self.facts.session = session.number;
+            let news = if outcome.refresh {
+                session = None;
+                self.ports.end_session();
+                self.ports.attempt(patience).await.ok()
+            } else {
+                let asked = session.take().unwrap_or_else(|| asked_on(self.ports.clone(), patience));
+                match select(asked, pin!(due(outcome.wake_after))).await {
+                    Either::Left((news, _)) => news,
+                    Either::Right(((), asked)) => {
+                        session = Some(asked).filter(|_| self.ports.session().latest.is_some());
+                        None
+                    }
+                }
+            };
+            let known = self.ports.session();
+            self.facts.connected = known.latest.is_some();
+            self.facts.session = known.number;
             let name = if news.is_some() { "received" } else { "tick" };
             outcome = self.episode(name, news, outcome.state).await;
         }
@@ -104,38 +119,29 @@ impl Node {
         *self.standing.lock().unwrap() = standing;
         outcome
     }
+}
 
-    /// Until the session delivers. `None`: it is lost, or something is due.
-    async fn news(&self, refresh: bool, wake_after: Option<Duration>) -> Option<Config> {
-        if refresh {
-            self.ports.end_session();
-            return self.ask().await;
-        }
-        match select(pin!(self.session()), pin!(due(wake_after))).await {
-            Either::Left((news, _)) => news,
-            Either::Right(((), _)) => None,
+/// The open session's next delivery, asked for again and again. `None`: it is lost.
+fn asked_on(ports: Arc<Ports>, patience: Duration) -> BoxFuture<'static, Option<Config>> {
+    match ports.session().latest {
+        Some(_) => Box::pin(asked_again(ports, patience)),
+        None => Box::pin(pending()),
+    }
+}
+
+async fn asked_again(ports: Arc<Ports>, patience: Duration) -> Option<Config> {
+    let mut failures_in_a_row = 0;
+    while failures_in_a_row < FAILURES_IN_A_ROW_MAX {
+        let latest = ports.session().latest;
+        tokio::time::sleep(POLL_INTERVAL).await;
+        match ports.attempt(patience).await.ok() {
+            Some(config) if Some(config.digest()) == latest => failures_in_a_row = 0,
+            Some(config) => return Some(config),
+            None => failures_in_a_row += 1,
         }
     }
-
-    /// Asked again and again. `None`: it is lost.
-    async fn session(&self) -> Option<Config> {
-        let Some(latest) = self.ports.session().latest else { return pending().await };
-        let mut failures_in_a_row = 0;
-        while failures_in_a_row < FAILURES_IN_A_ROW_MAX {
-            tokio::time::sleep(POLL_INTERVAL).await;
-            match self.ask().await {
-                Some(config) if config.digest() == latest => failures_in_a_row = 0,
-                Some(config) => return Some(config),
-                None => failures_in_a_row += 1,
-            }
-        }
-        self.ports.end_session();
-        None
-    }
-
-    async fn ask(&self) -> Option<Config> {
-        self.ports.attempt(self.facts.settings.give_up).await.ok()
-    }
+    ports.end_session();
+    None
 }
 
 async fn due(wake_after: Option<Duration>) {

@@ -25,7 +25,7 @@ pub fn now() -> UnixMs {
     UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Without randomness a VM could not tell its numbers from another's: it ends, and is made anew.
+/// Without randomness a VM could not tell its numbers from another's, so it ends.
 pub fn random() -> u64 {
     getrandom::u64().unwrap_or_else(|_| std::process::abort())
 }

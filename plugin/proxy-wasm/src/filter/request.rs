@@ -114,11 +114,13 @@ fn forward(worker: &Worker, received: &Received, proxy: &Proxy<'_>, echo: &Echo)
             None => return respond::no_target(),
         },
     };
-    if let Err(status) = upstream::choose(host, port) {
+    // Without brackets Envoy would take the address's end for a port.
+    let host = if matches!(host.parse(), Ok(IpAddr::V6(_))) { format!("[{host}]") } else { host.to_owned() };
+    if let Err(status) = upstream::choose(&host, port) {
         log(LogLevel::Error, &format!("Envoy does not let the upstream be chosen ({status:?}): see that it has set_envoy_filter_state"));
         return respond::unexpected();
     }
-    rewrite(received, proxy, host, port);
+    rewrite(received, proxy, &host, port);
     let id = proxy.correlation.map(|correlation| worker.ids.of(correlation, received));
     if let Some(id) = &id {
         set(&id.header_name, Some(&id.value));
@@ -134,12 +136,11 @@ fn rewrite(received: &Received, proxy: &Proxy<'_>, host: &str, port: u16) {
         Some(query) => format!("{}?{query}", proxy.upstream_path),
     };
     set(":path", Some(&path));
-    let bracketed = if matches!(host.parse(), Ok(IpAddr::V6(_))) { format!("[{host}]") } else { host.to_owned() };
     match proxy.host_header {
         HostHeader::AsReceived => {}
         HostHeader::Fixed(fixed) => set(":authority", Some(fixed)),
-        HostHeader::AsDialled if port == proxy.service.scheme.own_port() => set(":authority", Some(&bracketed)),
-        HostHeader::AsDialled => set(":authority", Some(&format!("{bracketed}:{port}"))),
+        HostHeader::AsDialled if port == proxy.service.scheme.own_port() => set(":authority", Some(host)),
+        HostHeader::AsDialled => set(":authority", Some(&format!("{host}:{port}"))),
     }
     // Envoy itself tells the upstream who asked (X-Forwarded-For and -Proto); for what, it does not know.
     set("x-forwarded-host", Some(&received.host));

@@ -17,7 +17,7 @@ use crate::shared::{self, Told, Verdict};
 use crate::vm;
 
 /// A node says every second that it is there.
-const SILENT_AFTER: Duration = Duration::from_secs(30);
+const SILENT_AFTER: Duration = Duration::from_secs(15);
 
 pub struct Worker {
     pub ids: Ids,
@@ -27,6 +27,7 @@ pub struct Worker {
     table: RefCell<Option<(u64, Rc<Table>)>>,
     /// The table that could not be read, so that it is said once.
     unreadable: Cell<Option<u64>>,
+    heard_at: Cell<UnixMs>,
     is_node_silent: Cell<bool>,
     balanced: Cell<u64>,
 }
@@ -48,36 +49,40 @@ impl Worker {
             told: RefCell::default(),
             table: RefCell::default(),
             unreadable: Cell::default(),
+            heard_at: Cell::new(vm::now()),
             is_node_silent: Cell::new(false),
             balanced: Cell::default(),
         }
     }
 
-    /// Requests that are being decided keep the table they began with.
+    /// Until the table that the node means is here, the one before it goes on.
     pub fn now(&self) -> Now {
         match &*self.told.borrow() {
             None | Some(Verdict::Waits) => Now::Undecided,
             Some(Verdict::StepsAside) => Now::Aside,
             Some(Verdict::Stranded) => Now::Stranded,
-            Some(Verdict::Serves { table }) if self.unreadable.get() == Some(*table) => Now::Stranded,
-            Some(Verdict::Serves { .. }) => match &*self.table.borrow() {
-                Some((_, table)) => Now::Serving(Rc::clone(table)),
-                None => Now::Undecided,
+            Some(Verdict::Serves { .. }) => match (&*self.table.borrow(), self.unreadable.get()) {
+                (Some((_, table)), _) => Now::Serving(Rc::clone(table)),
+                (None, Some(_)) => Now::Stranded,
+                (None, None) => Now::Undecided,
             },
         }
     }
 
     /// Hears what the node says.
     pub fn listen(&self) {
-        let Some(told) = Told::heard() else { return };
-        self.note_silence(told.at());
-        if let Verdict::Serves { table } = told.verdict {
+        let told = Told::heard();
+        if let Some(told) = &told {
+            self.heard_at.set(told.at());
+        }
+        self.note_silence();
+        let Some(Told { verdict, .. }) = told else { return };
+        if let Verdict::Serves { table } = verdict {
             self.fetch(table);
         }
-        let changed = self.told.borrow().as_ref() != Some(&told.verdict);
-        if changed {
-            self.metrics.serving(matches!(told.verdict, Verdict::Serves { .. }));
-            *self.told.borrow_mut() = Some(told.verdict);
+        if self.told.borrow().as_ref() != Some(&verdict) {
+            *self.told.borrow_mut() = Some(verdict);
+            self.metrics.serving(matches!(self.now(), Now::Serving(_)));
         }
     }
 
@@ -96,17 +101,17 @@ impl Worker {
         }
     }
 
-    /// Envoy makes a node that has failed not anew.
-    fn note_silence(&self, heard_at: UnixMs) {
-        let silence = Duration::from_millis(vm::now().0.saturating_sub(heard_at.0));
+    /// A node that has failed Envoy does not make anew; and there may be none.
+    fn note_silence(&self) {
+        let silence = Duration::from_millis(vm::now().0.saturating_sub(self.heard_at.get().0));
         let is_silent = silence > SILENT_AFTER;
         if is_silent && !self.is_node_silent.get() {
             let seconds = SILENT_AFTER.as_secs();
             log(
                 LogLevel::Error,
                 &format!(
-                    "nothing was heard of the node for {seconds} s: requests are treated as it said last, and no control plane is followed; \
-                     see why it ended in this log, and restart Envoy"
+                    "nothing was heard of the node for {seconds} s: requests are treated as it said last, and no control plane is followed. \
+                     See that bootstrap_extensions has it, with the vm_id of this filter; if this log says why it ended, restart Envoy"
                 ),
             );
         }

@@ -133,6 +133,10 @@ impl Response {
             let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body_bytes).map_err(|_| Unheard::Dropped)?;
             response.body = body.unwrap_or_default();
         }
+        // These have no body, and may say how long another answer's would be (RFC 9110, 8.6).
+        if matches!(response.status, 204 | 304) {
+            return Ok(response);
+        }
         let bytes = response.body.len() as u64;
         match response.announced_bytes() {
             Some(announced) if announced != bytes => Err(Unheard::CutShort { bytes, announced }),

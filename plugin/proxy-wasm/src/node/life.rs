@@ -10,7 +10,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -36,7 +36,9 @@ enum Session {
 
 pub async fn live(world: World, settings: Settings, known: Rc<Known>) -> Infallible {
     let mut facts = Facts { settings, serving: None, connected: false, stopping: false, process: vm::random(), session: 0 };
+    let patience = facts.settings.give_up;
     let mut outcome = boot::boot(&world, &facts).await;
+    let mut session = None;
     loop {
         known.stands(outcome.standing.clone());
         facts.serving = match outcome.standing {
@@ -44,7 +46,22 @@ pub async fn live(world: World, settings: Settings, known: Rc<Known>) -> Infalli
             Standing::Stranded(_) | Standing::Refused(_) => None,
         };
         let state = State::read(&outcome.state, facts.process);
-        let news = news(&world, facts.settings.give_up, outcome.refresh, outcome.wake_after).await;
+        let news = if outcome.refresh {
+            session = None;
+            world.begin_anew();
+            world.attempt(patience).await.ok()
+        } else {
+            // What is due interrupts no session: an answer that is on its way is awaited on, and failures in a row stay in a row.
+            let asked = session.take().unwrap_or_else(|| asked_on(&world, patience));
+            match select(asked, pin!(due(&world, outcome.wake_after))).await {
+                Either::Left((Session::Delivered(config), _)) => Some(config),
+                Either::Left((Session::Lost, _)) => None,
+                Either::Right(((), asked)) => {
+                    session = Some(asked).filter(|_| world.is_connected());
+                    None
+                }
+            }
+        };
         facts.connected = world.is_connected();
         facts.session = world.sessions();
         outcome = match news {
@@ -54,22 +71,15 @@ pub async fn live(world: World, settings: Settings, known: Rc<Known>) -> Infalli
     }
 }
 
-/// Until the session delivers. `None`: it is lost, or something is due.
-async fn news(world: &World, patience: Duration, refresh: bool, wake_after: Option<Duration>) -> Option<Config> {
-    if refresh {
-        world.begin_anew();
-        return world.attempt(patience).await.ok();
-    }
-    match select(pin!(session(world, patience)), pin!(due(world, wake_after))).await {
-        Either::Left((Session::Delivered(config), _)) => Some(config),
-        Either::Left((Session::Lost, _)) | Either::Right(((), _)) => None,
+/// Until the session delivers other bytes, or is lost. Never, without one.
+fn asked_on(world: &World, patience: Duration) -> Pin<Box<dyn Future<Output = Session> + '_>> {
+    match world.is_connected() {
+        true => Box::pin(asked_again(world, patience)),
+        false => Box::pin(pending()),
     }
 }
 
-async fn session(world: &World, patience: Duration) -> Session {
-    if !world.is_connected() {
-        return pending().await;
-    }
+async fn asked_again(world: &World, patience: Duration) -> Session {
     let mut failures_in_a_row = 0;
     loop {
         world.sleep(POLL_INTERVAL, Why::Redial).await;

@@ -19,10 +19,11 @@ pub async fn get(calls: &Calls, from: &settings::Storage, key: &str, bytes_max: 
     let reading = Reading { calls, from, key, bytes_max };
     let first = reading.part(0, None).await?;
     let (etag, date) = (first.header("etag").map(str::to_owned), date(&first));
-    let (mut bytes, total) = reading.take(Vec::new(), first)?;
+    let (mut bytes, total) = reading.first(first)?;
     while (bytes.len() as u64) < total {
-        let next = reading.part(bytes.len() as u64, etag.as_deref()).await?;
-        (bytes, _) = reading.take(bytes, next)?;
+        let start = bytes.len() as u64;
+        let next = reading.part(start, etag.as_deref()).await?;
+        bytes.extend_from_slice(&reading.next(start, total, next)?);
     }
     Ok(Fetched { object: Object::fetched(bytes), etag: etag.map(Etag), date })
 }
@@ -42,46 +43,60 @@ impl Reading<'_> {
         let place = Place { cluster: &self.from.cluster, authority: &self.from.authority, path: &path };
         let range = ranges::from(start);
         let mut conditions = vec![("range", range.as_str())];
-        conditions.extend(etag.map(|etag| ("if-match", etag)));
+        // A weak mark matches nothing (RFC 9110, 13.1.1).
+        conditions.extend(etag.filter(|etag| !etag.starts_with("W/")).map(|etag| ("if-match", etag)));
         let answered = self.calls.get(place, &conditions, TIMEOUT).await;
         answered.map_err(|unheard| self.failure(of_unheard(&unheard), format!("'{}' could not be read: {unheard}", self.key)))
     }
 
-    /// Adds a part to what came before it. Returns the size of the whole besides.
-    fn take(&self, mut before: Vec<u8>, part: Response) -> Result<(Vec<u8>, u64), StorageFailure> {
-        let (key, start) = (self.key, before.len() as u64);
+    /// What the first part holds, and the size of the whole.
+    fn first(&self, part: Response) -> Result<(Vec<u8>, u64), StorageFailure> {
         let total = match part.status {
             // It knows no ranges, and sent all.
-            200 if start == 0 => part.body.len() as u64,
-            200 | 206 => match part.header("content-range").and_then(Part::parse) {
-                Some(Part { first, total }) if first == start && !part.body.is_empty() => total,
-                Some(_) | None => {
-                    let what = format!("a part of '{key}' came that was not asked for; look at what stands between");
-                    return Err(self.failure(Kind::Other, what));
-                }
+            200 => part.body.len() as u64,
+            206 => match part.header("content-range").and_then(Part::parse) {
+                Some(Part { first: 0, total }) => total,
+                Some(_) | None => return Err(self.not_asked_for()),
             },
             // Nothing begins at the first byte of an empty object.
-            416 if start == 0 => return Ok((before, 0)),
-            412 => {
-                let what = format!("'{key}' was replaced while it was read; it is read anew the next time");
-                return Err(self.failure(Kind::Unreachable, what));
-            }
-            status => {
-                let (kind, what) = of_answer(key, status, code(&part.body));
-                return Err(self.failure(kind, what));
-            }
+            416 => return Ok((Vec::new(), 0)),
+            status => return Err(self.refused(status, &part)),
         };
-        let (most, bytes) = (self.bytes_max, total.max(start + part.body.len() as u64));
-        if bytes > most {
+        let bytes = total.max(part.body.len() as u64);
+        if bytes > self.bytes_max {
+            let (key, most) = (self.key, self.bytes_max);
             let what = format!("'{key}' has {bytes} bytes; {most} is the most that is taken, so look who put it there");
             return Err(self.failure(Kind::TooLarge, what));
         }
-        if before.is_empty() {
-            before = part.body;
-        } else {
-            before.extend_from_slice(&part.body);
+        Ok((part.body, total))
+    }
+
+    /// What another part of the same whole holds: something, and not too much.
+    fn next(&self, start: u64, total: u64, part: Response) -> Result<Vec<u8>, StorageFailure> {
+        match part.status {
+            206 => {}
+            // It was replaced.
+            412 => return Err(self.replaced()),
+            status => return Err(self.refused(status, &part)),
         }
-        Ok((before, total))
+        match part.header("content-range").and_then(Part::parse) {
+            Some(range) if range.total != total => Err(self.replaced()),
+            Some(range) if range.first == start && !part.body.is_empty() && start + part.body.len() as u64 <= total => Ok(part.body),
+            Some(_) | None => Err(self.not_asked_for()),
+        }
+    }
+
+    fn replaced(&self) -> StorageFailure {
+        self.failure(Kind::Unreachable, format!("'{}' was replaced while it was read; it is read anew the next time", self.key))
+    }
+
+    fn not_asked_for(&self) -> StorageFailure {
+        self.failure(Kind::Other, format!("a part of '{}' came that was not asked for; look at what stands between", self.key))
+    }
+
+    fn refused(&self, status: u16, part: &Response) -> StorageFailure {
+        let (kind, what) = of_answer(self.key, status, code(&part.body));
+        self.failure(kind, what)
     }
 
     fn failure(&self, kind: Kind, what: String) -> StorageFailure {

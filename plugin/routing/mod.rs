@@ -29,6 +29,7 @@ mod target;
 mod termination;
 mod texts;
 mod unfit;
+mod upstream_tls;
 
 use std::fmt;
 
@@ -41,6 +42,7 @@ pub use request::{Headers, Protocol, Request};
 pub use service::{Scheme, Service, Timeouts};
 pub use table::{Route, Table};
 pub use target::{Target, Upstream};
+pub use upstream_tls::{UpstreamCertificates, UpstreamTls};
 
 /// A configuration that cannot be routed by. Says which entity, what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

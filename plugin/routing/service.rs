@@ -12,6 +12,8 @@ pub struct Service {
     /// How many further attempts a request gets that could not be sent.
     pub retries: u32,
     pub timeouts: Timeouts,
+    /// The place in [`Table::upstream_tls`](super::Table::upstream_tls) of how TLS is spoken to it, if it is.
+    pub tls: usize,
     pub(super) path: String,
     /// The place of the upstream that the host names.
     pub(super) upstream: Option<usize>,
@@ -41,18 +43,10 @@ const RETRIES: u32 = 5;
 const TIMEOUT_MS: u64 = 60_000;
 
 impl Service {
-    /// `None` if it speaks a protocol that is not HTTP.
-    pub(super) fn of(service: entity::Service, upstream: Option<usize>) -> Option<Self> {
-        let scheme = match service.protocol.as_deref().unwrap_or("http") {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            "grpc" => Scheme::Grpc,
-            "grpcs" => Scheme::Grpcs,
-            _ => return None,
-        };
+    pub(super) fn of(service: entity::Service, scheme: Scheme, tls: usize, upstream: Option<usize>) -> Self {
         // Float casts saturate, and validation has bounded these.
         let milliseconds = |number: Option<f64>| number.map_or(TIMEOUT_MS, |number| number as u64);
-        Some(Self {
+        Self {
             id: service.id,
             name: service.name,
             scheme,
@@ -64,13 +58,25 @@ impl Service {
                 write_ms: milliseconds(service.write_timeout),
                 read_ms: milliseconds(service.read_timeout),
             },
+            tls,
             path: service.path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned()),
             upstream,
-        })
+        }
     }
 }
 
 impl Scheme {
+    /// `None` if the service's protocol is not HTTP.
+    pub(super) fn of(service: &entity::Service) -> Option<Self> {
+        match service.protocol.as_deref().unwrap_or("http") {
+            "http" => Some(Self::Http),
+            "https" => Some(Self::Https),
+            "grpc" => Some(Self::Grpc),
+            "grpcs" => Some(Self::Grpcs),
+            _ => None,
+        }
+    }
+
     /// As in the URL that is dialled.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -84,6 +90,13 @@ impl Scheme {
         match self {
             Self::Http | Self::Grpc => 80,
             Self::Https | Self::Grpcs => 443,
+        }
+    }
+
+    pub fn is_tls(self) -> bool {
+        match self {
+            Self::Http | Self::Grpc => false,
+            Self::Https | Self::Grpcs => true,
         }
     }
 

@@ -9,7 +9,8 @@ use super::index::{Found, Index};
 use super::matcher::{self, Expressions};
 use super::texts::{small, wide};
 use super::unfit::Unfit;
-use super::{Decision, Destination, HostHeader, Proxy, Request, Service, Unenforced, Unroutable, Upstream};
+use super::upstream_tls::{UpstreamTls, Ways};
+use super::{Decision, Destination, HostHeader, Proxy, Request, Scheme, Service, Unenforced, Unroutable, Upstream};
 use super::{Protocol, entity, path};
 use crate::config::kong;
 
@@ -18,6 +19,7 @@ pub struct Table {
     routes: Vec<Route>,
     services: Vec<Service>,
     upstreams: Vec<Upstream>,
+    upstream_tls: Vec<UpstreamTls>,
     not_enforced: Vec<String>,
 }
 
@@ -63,7 +65,7 @@ impl Table {
     pub(super) fn of(config: entity::Config<'_>, unenforced: &Unenforced, unfit: &Unfit) -> Result<Self, Unroutable> {
         let plugins = Plugins::of(&config.plugins.0, unenforced);
         let upstreams = upstreams(config.upstreams, &config.targets)?;
-        let (services, places) = services(config.services, &upstreams);
+        let Services { services, known: places, tls: upstream_tls } = Services::of(config.services, &upstreams);
         let mut expressions = Expressions::default();
         let mut ranked = Vec::with_capacity(config.routes.len());
         let mut routes = Vec::with_capacity(config.routes.len());
@@ -98,12 +100,17 @@ impl Table {
             let (plan, refused) = (plugins.plan(&route), unfit.route(&route));
             routes.push(Route { refused, ..Route::of(route, takes, service, plan) });
         }
-        Ok(Self { index: Index::build(ranked), routes, services, upstreams, not_enforced: plugins.not_enforced() })
+        Ok(Self { index: Index::build(ranked), routes, services, upstreams, upstream_tls, not_enforced: plugins.not_enforced() })
     }
 
     /// Plugins that the configuration asks for and that are not enforced here, in order.
     pub fn unenforced_plugins(&self) -> Vec<String> {
         self.not_enforced.clone()
+    }
+
+    /// How TLS is spoken to upstreams: each way that a service has, once.
+    pub fn upstream_tls(&self) -> &[UpstreamTls] {
+        &self.upstream_tls
     }
 
     pub fn decide<'a>(&'a self, request: &Request<'_>) -> Decision<'a> {
@@ -240,27 +247,33 @@ fn upstreams(upstreams: Vec<entity::Upstream>, targets: &[entity::Target]) -> Re
     Ok(built)
 }
 
-fn services(services: Vec<entity::Service>, upstreams: &[Upstream]) -> (Vec<Service>, HashMap<String, Known>) {
-    let names: HashMap<&str, usize> = upstreams.iter().enumerate().map(|(place, upstream)| (upstream.name.as_str(), place)).collect();
-    let mut built = Vec::with_capacity(services.len());
-    let mut known = HashMap::with_capacity(services.len());
-    for service in services {
-        let id = service.id.clone();
-        if service.enabled == Some(false) {
-            known.insert(id, Known::Disabled);
-            continue;
-        }
-        let upstream = names.get(service.host.as_str()).copied();
-        known.insert(
-            id,
-            match Service::of(service, upstream) {
-                Some(service) => {
-                    built.push(service);
-                    Known::Serving(small(built.len() - 1))
-                }
+/// The services that speak HTTP, and what became of each by its id.
+struct Services {
+    services: Vec<Service>,
+    known: HashMap<String, Known>,
+    tls: Vec<UpstreamTls>,
+}
+
+impl Services {
+    fn of(entities: Vec<entity::Service>, upstreams: &[Upstream]) -> Self {
+        let names: HashMap<&str, usize> = upstreams.iter().enumerate().map(|(place, upstream)| (upstream.name.as_str(), place)).collect();
+        let mut services = Vec::with_capacity(entities.len());
+        let mut known = HashMap::with_capacity(entities.len());
+        let mut tls = Ways::default();
+        for service in entities {
+            let id = service.id.clone();
+            let became = match Scheme::of(&service) {
+                _ if service.enabled == Some(false) => Known::Disabled,
                 None => Known::OtherProtocol,
-            },
-        );
+                Some(scheme) => {
+                    let upstream = names.get(service.host.as_str()).copied();
+                    let tls = tls.place(UpstreamTls::of(&service, scheme, upstream.and_then(|place| upstreams.get(place))));
+                    services.push(Service::of(service, scheme, tls, upstream));
+                    Known::Serving(small(services.len() - 1))
+                }
+            };
+            known.insert(id, became);
+        }
+        Self { services, known, tls: tls.in_order() }
     }
-    (built, known)
 }

@@ -11,6 +11,8 @@ const PORT: u16 = 8000;
 pub struct Upstream {
     pub name: String,
     pub(super) host_header: Option<String>,
+    /// The id of what is shown to its targets where the service says nothing else.
+    pub(super) client_certificate: Option<String>,
     /// Only those with a weight.
     targets: Vec<Target>,
 }
@@ -24,7 +26,8 @@ pub struct Target {
 
 impl Upstream {
     pub(super) fn of(upstream: entity::Upstream) -> Self {
-        Self { name: upstream.name, host_header: upstream.host_header, targets: Vec::new() }
+        let entity::Upstream { id: _, name, host_header, client_certificate } = upstream;
+        Self { name, host_header, client_certificate, targets: Vec::new() }
     }
 
     pub(super) fn add(&mut self, target: &entity::Target) -> Result<(), Unroutable> {
@@ -122,7 +125,7 @@ mod tests {
     }
 
     fn upstream(targets: &[(&str, f64)]) -> Upstream {
-        let mut upstream = Upstream { name: "u".into(), host_header: None, targets: Vec::new() };
+        let mut upstream = Upstream { name: "u".into(), host_header: None, client_certificate: None, targets: Vec::new() };
         for (target, weight) in targets {
             upstream.add(&entity::Target { target: (*target).into(), weight: Some(*weight), upstream: "u".into() }).unwrap();
         }

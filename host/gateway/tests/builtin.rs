@@ -8,6 +8,8 @@ mod ground;
 mod tls;
 #[path = "builtin/told.rs"]
 mod told;
+#[path = "builtin/upstream_tls.rs"]
+mod upstream_tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

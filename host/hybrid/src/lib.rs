@@ -34,7 +34,7 @@ pub use message::{BasicInfo, Plugin, bundled_plugins};
 pub use proxy::Proxy;
 pub use reconfigure::{NotRead, Reconfigure};
 pub use server::{DataPlane, Introduced, Limits, Offer, Offers, State, serve};
-pub use tls::{ClientTls, ServerTls};
+pub use tls::{ClientTls, ServerTls, verify_tls12, verify_tls13};
 pub use version::KongVersion;
 
 /// The hash of a data plane that runs no configuration.

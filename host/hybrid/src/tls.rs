@@ -326,7 +326,7 @@ impl ClientCertVerifier for Requested {
 }
 
 /// TLS 1.3 binds each scheme to one curve: the library's own check for keys without a certificate does that.
-fn verify_tls13(
+pub fn verify_tls13(
     message: &[u8],
     cert: &CertificateDer<'_>,
     dss: &DigitallySignedStruct,
@@ -337,7 +337,7 @@ fn verify_tls13(
 }
 
 /// In TLS 1.2 a scheme names only the hash, so the algorithm is the one of the scheme that fits the key.
-fn verify_tls12(
+pub fn verify_tls12(
     message: &[u8],
     cert: &CertificateDer<'_>,
     dss: &DigitallySignedStruct,

@@ -119,7 +119,7 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-fn certified(pair: &KeyPair) -> Result<CertifiedKey, NotUsable> {
+pub(super) fn certified(pair: &KeyPair) -> Result<CertifiedKey, NotUsable> {
     let KeyPair { chain_pem, key_pem } = pair;
     if [chain_pem, key_pem].into_iter().any(|text| text.trim_start().starts_with("{vault://")) {
         return Err(NotUsable::InVault);

@@ -9,9 +9,11 @@
 //! answered 503: an empty table would answer 404, which is a lie (boot-10).
 
 mod certificates;
+mod clients;
 mod headers;
 mod ids;
 mod listen;
+mod outgoing;
 mod proxy;
 mod respond;
 mod telling;
@@ -19,6 +21,7 @@ mod tls;
 mod trusted;
 mod upgrade;
 mod upstream;
+mod upstream_tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use holdover_plugin::routing::{ServerCertificates, Table, Unenforced, Unroutable};
+use holdover_plugin::routing::{ServerCertificates, Table, Unenforced, Unroutable, UpstreamCertificates};
 use holdover_ports::{Config, Gateway, GatewayStatus, NotApplied};
 use tokio::sync::Mutex;
 
@@ -37,10 +40,11 @@ pub use telling::Telling;
 pub use trusted::Trusted;
 
 use certificates::Certificates;
+use clients::Clients;
 use ids::Ids;
 use listen::{Listeners, Places};
 use tls::Handshakes;
-use upstream::Clients;
+use upstream_tls::{Trust, Ways};
 
 #[derive(Clone, Default)]
 pub struct Options {
@@ -54,14 +58,14 @@ pub struct Options {
     pub trusted: Trusted,
     /// What clients are told of us.
     pub telling: Telling,
+    /// Whether upstreams have to prove who they are where their service does not say: Kong's `nginx_proxy_proxy_ssl_verify`.
+    pub verifies_upstreams: bool,
 }
 
 pub struct Builtin {
     served: Arc<Served>,
     listeners: Listeners,
-    unenforced: Unenforced,
-    /// Nobody needs certificates without it.
-    speaks_tls: bool,
+    reading: Arc<Reading>,
     /// Tables are swapped in the order in which they were asked for.
     applying: Mutex<()>,
 }
@@ -81,6 +85,15 @@ struct Served {
 struct Configuration {
     table: Table,
     certificates: Certificates,
+    upstream_tls: Ways,
+}
+
+/// How configurations are read here.
+struct Reading {
+    unenforced: Unenforced,
+    /// Nobody needs certificates of ours without it.
+    speaks_tls: bool,
+    trust: Trust,
 }
 
 impl Builtin {
@@ -88,12 +101,14 @@ impl Builtin {
     pub async fn bind(listen: &[SocketAddr], options: Options) -> Result<Self, NotBound> {
         let clients = Clients::new().map_err(NotBound::NoTls)?;
         let ids = Ids::new().map_err(NotBound::NoTls)?;
-        let Options { unenforced, tls_listen, default_certificate, trusted, telling } = options;
+        let Options { unenforced, tls_listen, default_certificate, trusted, telling, verifies_upstreams } = options;
         let handshakes = Handshakes::new(default_certificate).map_err(NotBound::NoTls)?;
         let served =
             Arc::new(Served { configuration: ArcSwapOption::empty(), clients, balanced: AtomicU64::new(0), ids, trusted, telling });
         let listeners = Listeners::bind(Places { plain: listen, tls: &tls_listen }, handshakes, &served).await?;
-        Ok(Self { served, listeners, unenforced, speaks_tls: !tls_listen.is_empty(), applying: Mutex::new(()) })
+        let (speaks_tls, trust) = (!tls_listen.is_empty(), Trust::of_this_machine(verifies_upstreams));
+        let reading = Arc::new(Reading { unenforced, speaks_tls, trust });
+        Ok(Self { served, listeners, reading, applying: Mutex::new(()) })
     }
 
     /// Where it listens for plain HTTP, in the order of `listen`; port 0 is resolved.
@@ -121,10 +136,9 @@ impl Builtin {
 impl Gateway for Builtin {
     async fn apply(&self, config: &Config) -> Result<(), NotApplied> {
         let _one_at_a_time = self.applying.lock().await;
-        let (bytes, unenforced) = (config.bytes().clone(), self.unenforced.clone());
+        let (bytes, reading) = (config.bytes().clone(), Arc::clone(&self.reading));
         // Many routes take a while, during which requests go on being served.
-        let speaks_tls = self.speaks_tls;
-        let built = tokio::task::spawn_blocking(move || Configuration::build(&bytes, &unenforced, speaks_tls)).await;
+        let built = tokio::task::spawn_blocking(move || reading.read(&bytes)).await;
         let configuration = built
             .map_err(|ended| NotApplied::Failed(format!("building the routing table ended early: {ended}")))?
             .map_err(|unroutable| NotApplied::Rejected(unroutable.to_string()))?;
@@ -145,10 +159,12 @@ impl Gateway for Builtin {
     }
 }
 
-impl Configuration {
-    fn build(bytes: &[u8], unenforced: &Unenforced, speaks_tls: bool) -> Result<Self, Unroutable> {
-        let table = Table::build(bytes, unenforced)?;
-        let certificates = if speaks_tls { ServerCertificates::read(bytes)? } else { ServerCertificates::default() };
-        Ok(Self { table, certificates: Certificates::of(certificates) })
+impl Reading {
+    fn read(&self, config: &[u8]) -> Result<Configuration, Unroutable> {
+        let table = Table::build(config, &self.unenforced)?;
+        let certificates = if self.speaks_tls { ServerCertificates::read(config)? } else { ServerCertificates::default() };
+        let named = UpstreamCertificates::read(config, table.upstream_tls())?;
+        let upstream_tls = self.trust.ways(table.upstream_tls(), &named);
+        Ok(Configuration { table, certificates: Certificates::of(certificates), upstream_tls })
     }
 }

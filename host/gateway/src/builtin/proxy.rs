@@ -1,13 +1,10 @@
 //! One request, from the table's decision to the answer.
 
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use holdover_plugin::routing::{self, Decision, Destination, HostHeader, Proxy, Table, Target};
+use holdover_plugin::routing::{self, Decision, Destination, Proxy, Table, Target};
 use http::header::HOST;
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -15,8 +12,10 @@ use tokio::time::Instant;
 use super::headers::{self, Arrival, Asked, Received};
 use super::ids::CorrelationId;
 use super::listen::Connection;
+use super::outgoing::{self, Address, Outgoing};
 use super::trusted::Asker;
-use super::upstream::{Body, Failure, Lent, Paced};
+use super::upstream::{self, Body, Failure, Lent, Paced};
+use super::upstream_tls::Way;
 use super::{Served, respond, upgrade};
 
 pub(super) async fn serve(served: &Served, connection: &Connection, request: Request<Incoming>) -> Response<Body> {
@@ -53,8 +52,12 @@ async fn answer(served: &Served, connection: &Connection, request: Request<Incom
     Answered::by_us(match decide(&configuration.table, connection, &request, &named, &asker) {
         Decision::Proxy(proxy) if proxy.route.takes_grpc() && !http2 => respond::http2_required(),
         Decision::Proxy(proxy) => {
-            let id = proxy.correlation.map(id_of);
-            return forward(served, connection, request, &named, Going { proxy: &proxy, asker, arrival, id }).await;
+            let (id, tls) = (proxy.correlation.map(id_of), configuration.upstream_tls.get(proxy.service.tls));
+            if proxy.service.scheme.is_tls() && tls.is_none() {
+                return Answered::by_us(respond::tls_not_possible());
+            }
+            let tls = tls.filter(|_| proxy.service.scheme.is_tls());
+            return forward(served, connection, request, &named, Going { proxy: &proxy, tls, asker, arrival, id }).await;
         }
         Decision::Respond(answer) => {
             let mut response = respond::answer(&answer);
@@ -121,6 +124,8 @@ impl Named {
 /// What goes on with a request that is proxied.
 struct Going<'a> {
     proxy: &'a Proxy<'a>,
+    /// How TLS is spoken upstream, if it is.
+    tls: Option<&'a Way>,
     asker: Asker,
     arrival: &'a Arrival,
     id: Option<CorrelationId<'a>>,
@@ -131,7 +136,7 @@ async fn forward(
     connection: &Connection,
     mut request: Request<Incoming>,
     named: &Named,
-    Going { proxy, asker, arrival, id }: Going<'_>,
+    Going { proxy, tls, asker, arrival, id }: Going<'_>,
 ) -> Answered {
     let wanted = upgrade::wanted(&mut request);
     let (mut parts, body) = request.into_parts();
@@ -141,12 +146,13 @@ async fn forward(
     if let Some(id) = &id {
         id.toward_upstream(&mut parts.headers);
     }
-    let Some(path) = path_and_query(proxy, parts.uri.query()) else {
+    let Some(path) = outgoing::path_and_query(proxy, parts.uri.query()) else {
         return Answered::by_us(respond::bad_request("the path cannot be sent on"));
     };
-    let outgoing = Outgoing { method: parts.method, path, headers: parts.headers, body: Lent::new(body) };
+    let (method, headers, received_host) = (parts.method, parts.headers, named.received.as_str());
+    let outgoing = Outgoing { method, path, headers, body: Lent::new(body), proxy, received_host, tls };
     let mut asked_at = None;
-    let sent = send(served, outgoing, named, proxy, &mut asked_at).await;
+    let sent = send(served, &outgoing, &mut asked_at).await;
     let mut response = match sent {
         Ok(response) => received(response, wanted, proxy),
         Err(response) => *response,
@@ -173,29 +179,15 @@ fn received(mut response: Response<Incoming>, wanted: Option<upgrade::Wanted>, p
     response
 }
 
-/// What every attempt sends.
-struct Outgoing {
-    method: Method,
-    path: PathAndQuery,
-    headers: HeaderMap,
-    body: Arc<Lent>,
-}
-
 /// Attempts until one connects, each at another target while there is one, and says when the last began. The answer to give
 /// instead is boxed, for it is rare.
-async fn send(
-    served: &Served,
-    outgoing: Outgoing,
-    named: &Named,
-    proxy: &Proxy<'_>,
-    asked: &mut Option<Instant>,
-) -> Result<Response<Incoming>, Box<Response<Body>>> {
-    let service = proxy.service;
+async fn send(served: &Served, outgoing: &Outgoing<'_>, asked: &mut Option<Instant>) -> Result<Response<Incoming>, Box<Response<Body>>> {
+    let Proxy { service, destination, .. } = outgoing.proxy;
     let number = served.balanced.fetch_add(1, Ordering::Relaxed);
     let mut tried: Vec<&Target> = Vec::new();
     let mut attempts = 0_u32;
     loop {
-        let (host, port) = match proxy.destination {
+        let (host, port) = match destination {
             Destination::Service => (service.host.as_str(), service.port),
             Destination::Upstream(upstream) => {
                 let Some(target) = upstream.pick(number, &tried) else { return Err(Box::new(respond::no_target())) };
@@ -203,9 +195,9 @@ async fn send(
                 (target.host.as_str(), target.port)
             }
         };
-        let Some(request) = request_to(&outgoing, host, port, named, proxy) else { return Err(Box::new(respond::upstream_failed())) };
+        let Some((upstream, request)) = outgoing.to(&Address::of(host, port)) else { return Err(Box::new(respond::upstream_failed())) };
         *asked = Some(Instant::now());
-        let failure = match served.clients.attempt(request, service.scheme, service.timeouts).await {
+        let failure = match upstream::attempt(&served.clients.to(&upstream), request, service.timeouts).await {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
@@ -217,36 +209,5 @@ async fn send(
                 Failure::ClientTooSlow => respond::client_too_slow(),
             }));
         }
-    }
-}
-
-fn request_to(outgoing: &Outgoing, host: &str, port: u16, named: &Named, proxy: &Proxy<'_>) -> Option<Request<super::upstream::LentBody>> {
-    let scheme = proxy.service.scheme;
-    let bracketed = if matches!(host.parse(), Ok(IpAddr::V6(_))) { format!("[{host}]") } else { host.to_owned() };
-    let authority = Authority::try_from(format!("{bracketed}:{port}")).ok()?;
-    let uri = Uri::builder().scheme(scheme.as_str()).authority(authority).path_and_query(outgoing.path.clone()).build().ok()?;
-    let mut request = Request::new(outgoing.body.lend());
-    *request.method_mut() = outgoing.method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = outgoing.headers.clone();
-    if scheme.is_grpc() {
-        // HTTP/2 has the authority in its place.
-        request.headers_mut().remove(HOST);
-        *request.version_mut() = Version::HTTP_2;
-        return Some(request);
-    }
-    match proxy.host_header {
-        HostHeader::AsReceived => headers::set_host(request.headers_mut(), &named.received),
-        HostHeader::Fixed(fixed) => headers::set_host(request.headers_mut(), fixed),
-        HostHeader::AsDialled if port == scheme.own_port() => headers::set_host(request.headers_mut(), &bracketed),
-        HostHeader::AsDialled => headers::set_host(request.headers_mut(), &format!("{bracketed}:{port}")),
-    }
-    Some(request)
-}
-
-fn path_and_query(proxy: &Proxy<'_>, query: Option<&str>) -> Option<PathAndQuery> {
-    match query {
-        None => PathAndQuery::try_from(proxy.upstream_path.as_str()).ok(),
-        Some(query) => PathAndQuery::try_from(format!("{}?{query}", proxy.upstream_path)).ok(),
     }
 }

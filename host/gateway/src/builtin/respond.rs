@@ -37,6 +37,12 @@ pub(super) fn refused(entity: &str) -> Response<Body> {
     message(StatusCode::SERVICE_UNAVAILABLE, &text)
 }
 
+/// Why stands in the log.
+pub(super) fn tls_not_possible() -> Response<Body> {
+    let text = "this route's service asks for certificates of its upstream, or for one to show it, that this gateway does not have";
+    message(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
 pub(super) fn upgrade_required() -> Response<Body> {
     let mut response = message(StatusCode::UPGRADE_REQUIRED, "Please use HTTPS protocol");
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));

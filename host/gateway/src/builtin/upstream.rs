@@ -1,4 +1,4 @@
-//! One attempt to send a request: pooled connections, and a bound on every pause.
+//! One attempt to send a request, with a bound on every pause.
 //!
 //! Says of each attempt whether anything was sent, for only what was not sent may be sent again.
 
@@ -9,27 +9,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdover_plugin::routing::{Scheme, Timeouts};
+use holdover_plugin::routing::Timeouts;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
-use hyper_util::client::legacy::{Client, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::ResponseFuture;
+use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
+use super::clients::Client;
+
 pub(super) type Body = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
-
-/// Below what servers commonly keep an idle connection for, so that it is we who close it.
-const POOL_IDLE: Duration = Duration::from_secs(50);
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
-
-pub(super) struct Clients {
-    http1: Client<HttpsConnector<HttpConnector>, LentBody>,
-    /// For gRPC, which is never spoken over anything else.
-    http2: Client<HttpsConnector<HttpConnector>, LentBody>,
-}
 
 /// How an attempt ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,51 +45,21 @@ impl Failure {
     }
 }
 
-impl Clients {
-    pub(super) fn new() -> Result<Self, String> {
-        let mut roots = rustls::RootCertStore::empty();
-        // A machine without roots, or with broken ones, still proxies http; https upstreams then fail one by one, and say so.
-        let native = rustls_native_certs::load_native_certs();
-        let (added, ignored) = roots.add_parsable_certificates(native.certs);
-        tracing::debug!(added, ignored, "trusted certificates of the system");
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(TCP_KEEPALIVE));
-        let http1 = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1().wrap_connector(tcp.clone());
-        let http2 = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http2().wrap_connector(tcp);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_idle_timeout(POOL_IDLE).pool_timer(TokioTimer::new()).timer(TokioTimer::new());
-        Ok(Self { http1: builder.build(http1), http2: builder.http2_only(true).build(http2) })
+/// Sends the request once and waits for the head of the answer.
+pub(super) async fn attempt(client: &Client, mut request: Request<LentBody>, timeouts: Timeouts) -> Result<Response<Incoming>, Failure> {
+    let lent = Arc::clone(&request.body().0);
+    let mut connection = capture_connection(&mut request);
+    let mut answer = client.request(request);
+    // Connected includes the TLS handshake. The answer comes first when connecting fails.
+    let connected = tokio::select! {
+        answer = &mut answer => return answer.map_err(|error| failure_of(&error)),
+        connected = timeout(milliseconds(timeouts.connect_ms), connection.wait_for_connection_metadata()) => connected.is_ok(),
+    };
+    if !connected {
+        return Err(Failure::ConnectTimedOut);
     }
-
-    /// Sends the request once and waits for the head of the answer.
-    pub(super) async fn attempt(
-        &self,
-        mut request: Request<LentBody>,
-        scheme: Scheme,
-        timeouts: Timeouts,
-    ) -> Result<Response<Incoming>, Failure> {
-        let lent = Arc::clone(&request.body().0);
-        let mut connection = capture_connection(&mut request);
-        let client = if scheme.is_grpc() { &self.http2 } else { &self.http1 };
-        let mut answer = client.request(request);
-        // Connected includes the TLS handshake. The answer comes first when connecting fails.
-        let connected = tokio::select! {
-            answer = &mut answer => return answer.map_err(|error| failure_of(&error)),
-            connected = timeout(milliseconds(timeouts.connect_ms), connection.wait_for_connection_metadata()) => connected.is_ok(),
-        };
-        if !connected {
-            return Err(Failure::ConnectTimedOut);
-        }
-        lent.progress().since = Instant::now();
-        answered(answer, &lent, timeouts).await
-    }
+    lent.progress().since = Instant::now();
+    answered(answer, &lent, timeouts).await
 }
 
 /// Waits for the head of the answer while there is progress.

@@ -15,7 +15,7 @@ use holdover_component::{LoadError, NoSchema, Readiness, Runtime, RuntimeOptions
 use holdover_control_plane::{Authorization, FileControlPlane, HttpControlPlane, HttpSettings, KongControlPlane, XdsControlPlane};
 use holdover_gateway::{Builtin, NoGateway, StandIn as KongStandIn};
 use holdover_hybrid::Target;
-use holdover_keys::{EncryptedCache, Identity, KeyRing, KeySettings, Recipient, SigningKey};
+use holdover_keys::{EncryptedCache, KeyRing, KeySettings, Recipient, SigningKey, read_identities};
 use holdover_node::settings::{ControlPlane, Credentials, Environment, Judges, Problems, S3Addressing, Settings, Sources};
 use holdover_node::settings::{load, status_address as status_address_of};
 use holdover_node::{
@@ -51,7 +51,7 @@ pub fn settings(files: &SettingsFiles, environment: Environment) -> Result<Setti
         Err(sentence) => Err(without_setting(&sentence)),
     };
     let signing_key = |path: &Path| SigningKey::read(path).map(|key| key.public());
-    let identity = |path: &Path| Identity::read(path).map(drop);
+    let identity = |path: &Path| read_identities(path).map(drop);
     let recipient = |text: &str| text.parse::<Recipient>().map(drop);
     let judges = Judges {
         storage: &storage,

@@ -97,9 +97,10 @@ mod tests {
     use std::path::Path;
     use std::sync::Mutex;
 
+    use holdover_age::Identity;
+
     use super::*;
     use crate::file::keep_private;
-    use crate::identity::Identity;
     use crate::ring::KeySettings;
 
     const SLOTS: [Slot; 4] = [Slot::Applied, Slot::Settled, Slot::Attempts, Slot::Marks];

@@ -18,8 +18,8 @@ mod signing;
 
 pub use cache::EncryptedCache;
 pub use file::{KEY_FILE_BYTES_MAX, keep_private};
-pub use holdover_age::{RECIPIENTS_MAX, Recipient, unwrap, wrap};
-pub use identity::Identity;
+pub use holdover_age::{Identity, RECIPIENTS_MAX, Recipient, unwrap, wrap};
+pub use identity::read_identities;
 pub use random::random_number;
 pub use ring::{KeyRing, KeySettings};
 pub use signing::SigningKey;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use holdover_age::{self as age, Recipient};
+use holdover_age::{self as age, Identity, Recipient};
 use holdover_plugin::model::Digest;
 use holdover_plugin::snapshot::{PayloadKey, PublicKey, Purpose, Signature, Wrapping};
 use holdover_ports::{NotUnwrapped, Sealing, Unsealing};
 
-use crate::identity::Identity;
+use crate::identity::read_identities;
 use crate::signing::SigningKey;
 
 /// What the settings say of keys.
@@ -50,7 +50,7 @@ impl KeyRing {
             }
         }
         if let Some(path) = &settings.identity {
-            match Identity::read(path) {
+            match read_identities(path) {
                 Ok(identities) => ring.identities = identities,
                 Err(why) => wrong.push(format!("holdover_identity = '{}': {why}", path.display())),
             }

@@ -6,8 +6,6 @@
 //!    └ ChaCha20-Poly1305 under HKDF(X25519(ephemeral, recipient)), once per recipient
 //! ```
 
-use std::borrow::Borrow;
-
 use chacha20poly1305::aead::Aead;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
 use hkdf::Hkdf;
@@ -62,7 +60,7 @@ fn wrap_to(recipient: &Recipient, file_key: &FileKey) -> Result<([u8; 32], [u8; 
 }
 
 /// The payload's key of a header and nonce, if one of the identities is among the recipients.
-pub fn unwrap<I: Borrow<Identity>>(identities: &[I], wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
+pub fn unwrap(identities: &[Identity], wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
     if identities.is_empty() {
         return Err(NotUnwrapped::NoIdentity);
     }
@@ -79,11 +77,11 @@ pub fn unwrap<I: Borrow<Identity>>(identities: &[I], wrapped: &[u8]) -> Result<P
 }
 
 /// Every stanza of our kind must be whole, also those that are for others.
-fn file_key<I: Borrow<Identity>>(identities: &[I], stanzas: &[Stanza<'_>]) -> Result<FileKey, NotUnwrapped> {
+fn file_key(identities: &[Identity], stanzas: &[Stanza<'_>]) -> Result<FileKey, NotUnwrapped> {
     let mut found = None;
     for stanza in stanzas.iter().filter(|stanza| stanza.arguments.first() == Some(&X25519)) {
         let (share, body) = share_and_body(stanza).ok_or_else(|| damaged("an X25519 stanza is not whole"))?;
-        for identity in identities.iter().map(Borrow::borrow) {
+        for identity in identities {
             let recipient = identity.recipient();
             let shared = identity.shared_with(&PublicKey::from(share));
             let key = wrapping_key(&shared, &share, &recipient).ok_or_else(|| damaged("an X25519 share gives no secret"))?;
@@ -152,7 +150,7 @@ mod tests {
         assert_eq!(unwrap(std::slice::from_ref(&stranger), &wrapped), Err(NotUnwrapped::ForOthers));
         let [_, second, _] = identities;
         assert_eq!(unwrap(&[stranger, second], &wrapped), Ok(key), "any of a node's identities will do");
-        assert_eq!(unwrap::<Identity>(&[], &wrapped), Err(NotUnwrapped::NoIdentity));
+        assert_eq!(unwrap(&[], &wrapped), Err(NotUnwrapped::NoIdentity));
     }
 
     #[test]

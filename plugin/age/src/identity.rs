@@ -202,6 +202,6 @@ mod tests {
         let identity = Identity::generate().unwrap();
         let secret = identity.expose();
         let printed = format!("{identity:?} {identity:#?}");
-        assert!(!printed.to_uppercase().contains(&secret[16..40]), "{printed}");
+        assert!(printed.contains(&identity.recipient().to_string()) && !printed.to_uppercase().contains(&secret[16..40]), "{printed}");
     }
 }

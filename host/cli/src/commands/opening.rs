@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use holdover_keys::{Identity, KeyRing, KeySettings};
+use holdover_keys::{KeyRing, KeySettings, read_identities};
 use holdover_node::settings::Settings;
 use holdover_plugin::config::Invalid;
 use holdover_plugin::model::{Cluster, Lineage};
@@ -44,7 +44,7 @@ impl Opener {
             keys => Trust::new(keys.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?),
         };
         if let Some(path) = &flags.identity {
-            Identity::read(path).map_err(|why| Failure::not_opened(format!("--identity {}: {why}", path.display())))?;
+            read_identities(path).map_err(|why| Failure::not_opened(format!("--identity {}: {why}", path.display())))?;
         }
         let identity = flags.identity.clone().or_else(|| settings.and_then(|settings| settings.keys.identity.clone()));
         let ring = KeyRing::open(&KeySettings { identity, ..KeySettings::default() });

@@ -95,9 +95,11 @@ impl Reading<'_> {
         let cluster: Option<Cluster> = self.parsed("cluster", raw.cluster);
         let gateway_version: Option<GatewayVersion> = self.parsed("gateway_version", raw.gateway_version);
         self.format(raw.format);
-        let on_refusal = self.on_refusal(raw.on_refusal.as_deref());
+        let refusals = [("wait", OnRefusal::Wait), ("fallback", OnRefusal::Fallback)];
+        let on_refusal = self.one_of("on_refusal", raw.on_refusal.as_deref(), refusals);
         let trusted = self.trusted(raw.trusted_keys.unwrap_or_default());
-        let while_answering = self.while_answering(raw.while_control_plane_answers.as_deref());
+        let ways = [("step-aside", WhileAnswering::StepAside), ("route", WhileAnswering::Route)];
+        let while_answering = self.one_of("while_control_plane_answers", raw.while_control_plane_answers.as_deref(), ways);
         let unenforced = self.unenforced(raw.unenforced_plugins.as_deref());
         let identities = self.identities(vm::variable(IDENTITY));
         let storage_cluster = self.given("storage_cluster", raw.storage_cluster);
@@ -168,23 +170,15 @@ impl Reading<'_> {
         }
     }
 
-    fn on_refusal(&mut self, value: Option<&str>) -> Option<OnRefusal> {
+    /// One of two words. Left out, it is the first.
+    fn one_of<T>(&mut self, name: &str, value: Option<&str>, words: [(&str, T); 2]) -> Option<T> {
+        let [(first, by_default), (second, otherwise)] = words;
         match value {
-            None | Some("wait") => Some(OnRefusal::Wait),
-            Some("fallback") => Some(OnRefusal::Fallback),
+            None => Some(by_default),
+            Some(word) if word == first => Some(by_default),
+            Some(word) if word == second => Some(otherwise),
             Some(other) => {
-                self.wrong.push(format!("on_refusal = {other} is neither 'wait' nor 'fallback': use one of them"));
-                None
-            }
-        }
-    }
-
-    fn while_answering(&mut self, value: Option<&str>) -> Option<WhileAnswering> {
-        match value {
-            None | Some("step-aside") => Some(WhileAnswering::StepAside),
-            Some("route") => Some(WhileAnswering::Route),
-            Some(other) => {
-                self.wrong.push(format!("while_control_plane_answers = {other} is neither 'step-aside' nor 'route': use one of them"));
+                self.wrong.push(format!("{name} = {other} is neither '{first}' nor '{second}': use one of them"));
                 None
             }
         }

@@ -1,4 +1,5 @@
-//! What the filters are told: the policy's verdict (`policy::outage::requests`) on what is known of the control plane and of this node.
+//! What the filters are told: the policy's verdict (`policy::outage::requests`) on what is known of the control plane and of this node,
+//! and the table that it may name.
 //!
 //! Told when it changes, and once a second besides, so that a node that has ended can be told from one that has nothing new to say.
 
@@ -9,7 +10,7 @@ use holdover_plugin::policy::outage::{Found, Requests, requests};
 use holdover_plugin::policy::{OnRefusal, Standing};
 
 use super::settings::{Settings, WhileAnswering};
-use crate::shared::{Told, Verdict};
+use crate::shared::{self, Told, Verdict};
 use crate::vm::{self, Moment};
 
 /// Beyond the time that the control plane itself has: for the storage and the first episode's end.
@@ -51,13 +52,11 @@ impl Known {
         *self.standing.borrow_mut() = Some(standing);
     }
 
-    /// The number of a table that is to take the place of the last one. By the clock, so that it is none of another node's before this one.
-    pub fn next_table(&self) -> u64 {
-        self.table.get().map_or(0, |last| last + 1).max(vm::now().0)
-    }
-
-    pub fn shares(&self, table: u64) {
-        self.table.set(Some(table));
+    /// Takes the place of the table that was shared last. Numbered by the clock, so that it is none of another node's before this one.
+    pub fn share(&self, packed: &[u8]) {
+        let number = self.table.get().map_or(0, |last| last + 1).max(vm::now().0);
+        shared::share_table(number, packed);
+        self.table.set(Some(number));
     }
 
     pub fn tell(&self) {

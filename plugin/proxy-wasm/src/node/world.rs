@@ -23,7 +23,6 @@ use super::settings::Settings;
 use super::storage;
 use super::telling::Known;
 use crate::log::log;
-use crate::shared;
 use crate::vm::{self, Moment};
 
 pub struct World {
@@ -79,6 +78,15 @@ impl World {
         self.known.found(Found::Silent);
     }
 
+    /// The session's latest; where there is none, a session begins with it. Returns what was its latest before.
+    fn delivered(&self, delivered: Digest, etag: Option<String>) -> Option<Digest> {
+        let before = self.session.replace(Some(Session { delivered, etag }));
+        if before.is_none() {
+            self.sessions.set(self.sessions.get() + 1);
+        }
+        before.map(|before| before.delivered)
+    }
+
     fn unwrap_key(&self, wrapped: &[u8]) -> Result<PayloadKey, NotUnwrapped> {
         holdover_age::unwrap(&self.settings.identities, wrapped)
     }
@@ -89,10 +97,10 @@ impl World {
         match control_plane::ask(&self.calls, &self.settings.control_plane, etag.as_deref(), patience).await? {
             Asked::NotModified => Ok(Polled::Same),
             Asked::Delivered { body, etag } => {
-                let (config, mut session) = (Config(body), self.session.borrow_mut());
+                let config = Config(body);
                 let delivered = config.digest();
-                let before = session.replace(Session { delivered, etag });
-                Ok(if before.is_some_and(|before| before.delivered == delivered) { Polled::Same } else { Polled::Other(config) })
+                let before = self.delivered(delivered, etag);
+                Ok(if before == Some(delivered) { Polled::Same } else { Polled::Other(config) })
             }
         }
     }
@@ -142,9 +150,7 @@ impl ControlPlane for World {
             Ok(Asked::Delivered { body, etag }) => {
                 let config = Config(body);
                 self.known.found(Found::Answers);
-                if self.session.borrow_mut().replace(Session { delivered: config.digest(), etag }).is_none() {
-                    self.sessions.set(self.sessions.get() + 1);
-                }
+                self.delivered(config.digest(), etag);
                 Ok(config)
             }
             // Nothing was said that it could be the same as.
@@ -229,9 +235,7 @@ impl Gateway for World {
             let names = unenforced.join(", ");
             log(LogLevel::Warn, &format!("these plugins are not enforced here, so their routes answer 503: {names}"));
         }
-        let number = self.known.next_table();
-        shared::share_table(number, &packed);
-        self.known.shares(number);
+        self.known.share(&packed);
         Ok(())
     }
 }

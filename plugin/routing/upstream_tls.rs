@@ -12,7 +12,7 @@ use crate::config::kong;
 pub struct UpstreamTls {
     /// Whether the upstream has to prove who it is. `None`: as the gateway does by default.
     pub verify: Option<bool>,
-    /// Who may have signed the upstream's certificate. None: whom the machine trusts.
+    /// Who may have signed the upstream's certificate. None: whom the gateway trusts by default.
     pub authorities: Vec<String>,
     /// What is shown to the upstream.
     pub client_certificate: Option<String>,

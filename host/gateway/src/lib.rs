@@ -10,7 +10,7 @@ mod kong;
 mod none;
 mod register;
 
-pub use builtin::{Builtin, DefaultCertificate, NotBound, Options, Telling, Trusted};
+pub use builtin::{Builtin, DefaultCertificate, NotBound, Options, Telling, Trusted, UpstreamAuthorities};
 pub use envoy::{AGENT, Bootstrap, Failover, FailoverOptions, Tls as BootstrapTls, Way as BootstrapWay};
 pub use file::FileGateway;
 pub use kong::{StandIn, StandInOptions};

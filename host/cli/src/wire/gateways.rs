@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use holdover_gateway::{Builtin, DefaultCertificate, Failover, FileGateway, NoGateway, Options, StandIn as KongStandIn, Telling, Trusted};
+use holdover_gateway::{
+    Builtin, DefaultCertificate, Failover, FileGateway, NoGateway, Options, StandIn as KongStandIn, Telling, Trusted, UpstreamAuthorities,
+};
 use holdover_hybrid::Target;
 use holdover_node::settings::{Front, Gateway as GatewaySettings, Secret, Settings};
 use holdover_plugin::policy::StandIn;
@@ -55,12 +57,15 @@ pub fn judge(front: &Front) -> Result<(), String> {
 }
 
 fn fronting(front: &Front) -> Result<Options, String> {
-    let Front { certs, cert_keys, trusted_ips, real_ip_header, real_ip_recursive, headers } = front;
+    let Front { certs, cert_keys, trusted_ips, real_ip_header, real_ip_recursive, headers, verifies_upstreams, trusted_certificates } =
+        front;
     let keys: Vec<&str> = cert_keys.iter().map(Secret::expose).collect();
     Ok(Options {
         default_certificate: DefaultCertificate::read(certs, &keys)?,
         trusted: Trusted::read(trusted_ips, real_ip_header, *real_ip_recursive)?,
         telling: Telling::read(headers)?,
+        verifies_upstreams: *verifies_upstreams,
+        upstream_authorities: UpstreamAuthorities::read(trusted_certificates)?,
         ..Options::default()
     })
 }

@@ -8,6 +8,7 @@
 //! A request reads one atomic pointer and takes no lock, and so does a handshake. Until the first configuration every request is
 //! answered 503: an empty table would answer 404, which is a lie (boot-10).
 
+mod authorities;
 mod certificates;
 mod clients;
 mod headers;
@@ -34,6 +35,7 @@ use holdover_plugin::routing::{ServerCertificates, Table, Unenforced, Unroutable
 use holdover_ports::{Config, Gateway, GatewayStatus, NotApplied};
 use tokio::sync::Mutex;
 
+pub use authorities::UpstreamAuthorities;
 pub use certificates::DefaultCertificate;
 pub use listen::NotBound;
 pub use telling::Telling;
@@ -60,6 +62,8 @@ pub struct Options {
     pub telling: Telling,
     /// Whether upstreams have to prove who they are where their service does not say: Kong's `nginx_proxy_proxy_ssl_verify`.
     pub verifies_upstreams: bool,
+    /// Who may have signed the certificates of those that prove it.
+    pub upstream_authorities: UpstreamAuthorities,
 }
 
 pub struct Builtin {
@@ -101,12 +105,12 @@ impl Builtin {
     pub async fn bind(listen: &[SocketAddr], options: Options) -> Result<Self, NotBound> {
         let clients = Clients::new().map_err(NotBound::NoTls)?;
         let ids = Ids::new().map_err(NotBound::NoTls)?;
-        let Options { unenforced, tls_listen, default_certificate, trusted, telling, verifies_upstreams } = options;
+        let Options { unenforced, tls_listen, default_certificate, trusted, telling, verifies_upstreams, upstream_authorities } = options;
         let handshakes = Handshakes::new(default_certificate).map_err(NotBound::NoTls)?;
         let served =
             Arc::new(Served { configuration: ArcSwapOption::empty(), clients, balanced: AtomicU64::new(0), ids, trusted, telling });
         let listeners = Listeners::bind(Places { plain: listen, tls: &tls_listen }, handshakes, &served).await?;
-        let (speaks_tls, trust) = (!tls_listen.is_empty(), Trust::of_this_machine(verifies_upstreams));
+        let (speaks_tls, trust) = (!tls_listen.is_empty(), Trust::new(&upstream_authorities, verifies_upstreams));
         let reading = Arc::new(Reading { unenforced, speaks_tls, trust });
         Ok(Self { served, listeners, reading, applying: Mutex::new(()) })
     }

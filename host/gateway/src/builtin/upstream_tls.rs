@@ -17,9 +17,10 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use super::authorities::UpstreamAuthorities;
 use super::certificates::{self, NotUsable};
 
-/// Whom this machine trusts, and whether an upstream has to prove anything where its service does not say.
+/// Whom the operator trusts, and whether an upstream has to prove anything where its service does not say.
 pub(super) struct Trust {
     roots: Arc<RootCertStore>,
     verifies: bool,
@@ -43,18 +44,13 @@ enum Impossible {
     ClientCertificate(NotUsable),
     NoSuchAuthority,
     NoAuthority,
-    MachineTrustsNobody,
+    NobodyIsTrusted,
     Library(Error),
 }
 
 impl Trust {
-    pub(super) fn of_this_machine(verifies: bool) -> Self {
-        let mut roots = RootCertStore::empty();
-        // A machine without roots, or with broken ones, still proxies; upstreams that have to prove themselves then fail one by one, and it is said.
-        let native = rustls_native_certs::load_native_certs();
-        let (added, ignored) = roots.add_parsable_certificates(native.certs);
-        tracing::debug!(added, ignored, "trusted certificates of the system");
-        Self { roots: Arc::new(roots), verifies }
+    pub(super) fn new(authorities: &UpstreamAuthorities, verifies: bool) -> Self {
+        Self { roots: Arc::new(authorities.roots()), verifies }
     }
 
     pub(super) fn ways(&self, wanted: &[UpstreamTls], certificates: &UpstreamCertificates) -> Ways {
@@ -77,7 +73,7 @@ impl Trust {
                 said.say("verified");
                 WebPkiServerVerifier::builder_with_provider(self.roots(wanted, certificates, &mut said)?, provider())
                     .build()
-                    .map_err(|_| Impossible::MachineTrustsNobody)?
+                    .map_err(|_| Impossible::NobodyIsTrusted)?
             }
         };
         let builder = ClientConfig::builder_with_provider(provider())
@@ -98,7 +94,7 @@ impl Trust {
         Ok(Way { id: said.digest(), config: Arc::new(config) })
     }
 
-    /// The service's own authorities stand in the place of the machine's.
+    /// The service's own authorities stand in the place of the operator's.
     fn roots(&self, wanted: &UpstreamTls, certificates: &UpstreamCertificates, said: &mut Said) -> Result<Arc<RootCertStore>, Impossible> {
         if wanted.authorities.is_empty() {
             return Ok(Arc::clone(&self.roots));
@@ -193,9 +189,10 @@ impl fmt::Display for Impossible {
             Self::NoAuthority => {
                 f.write_str("the text of one of the ca_certificates is no authority's certificate in PEM, of X.509 version 3")
             }
-            Self::MachineTrustsNobody => {
-                f.write_str("tls_verify is asked for, and this machine trusts no certificate authority: install its ca-certificates")
-            }
+            Self::NobodyIsTrusted => f.write_str(
+                "they have to prove who they are, and no authority is trusted: install the machine's ca-certificates, or name some in \
+                 lua_ssl_trusted_certificate",
+            ),
             Self::Library(error) => write!(f, "TLS cannot be set up ({error})"),
         }
     }

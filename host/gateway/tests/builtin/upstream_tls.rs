@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use holdover_gateway::{Builtin, Options};
+use holdover_gateway::{Builtin, Options, UpstreamAuthorities};
 use holdover_ports::Gateway;
 use http::{Request, Response, Version};
 use http_body_util::{BodyExt, Full};
@@ -17,9 +17,10 @@ use hyper_util::server::conn::auto;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -46,12 +47,29 @@ async fn an_upstream_proves_itself_only_where_that_is_asked_for() {
         gateway.apply(&config(&over_tls(&upstream, "up.test", tls, &ours))).await.unwrap();
         assert_eq!(get(&gateway, "/a").await.status, wanted, "{case}");
     }
-    let gateway = gateway().await;
+    let authorities = UpstreamAuthorities::read(&["system".to_owned(), ours.issuer.pem()]).unwrap();
+    let options = Options { verifies_upstreams: true, upstream_authorities: authorities, ..Options::default() };
+    let gateway = Builtin::bind(&[LOOPBACK], options).await.unwrap();
+    gateway.apply(&config(&over_tls(&upstream, "up.test", json!({}), &ours))).await.unwrap();
+    assert_eq!(get(&gateway, "/a").await.status, 200, "the operator asks for it, and trusts the authority");
     let strict = || json!({ "tls_verify": true, "ca_certificates": [CA_ID] });
     gateway.apply(&config(&over_tls(&upstream, "up.test", strict(), &others))).await.unwrap();
     assert_eq!(get(&gateway, "/a").await.status, 502, "of another authority");
     gateway.apply(&config(&over_tls(&upstream, "else.test", strict(), &ours))).await.unwrap();
     assert_eq!(get(&gateway, "/a").await.status, 502, "by another name");
+}
+
+#[tokio::test]
+async fn an_upstream_that_need_not_prove_itself_may_have_an_old_certificate() {
+    let ours = Authority::new();
+    for name in ["cluster", "rsa"] {
+        let fixture = |kind: &str| std::fs::read(format!("../hybrid/tests/fixtures/{name}.{kind}.pem")).unwrap();
+        let certificate = CertificateDer::from_pem_slice(&fixture("crt")).unwrap();
+        let upstream = tls_upstream_with(&ours, certificate, std::str::from_utf8(&fixture("key")).unwrap()).await;
+        let gateway = gateway().await;
+        gateway.apply(&config(&over_tls(&upstream, "up.test", json!({}), &ours))).await.unwrap();
+        assert_eq!(get(&gateway, "/a").await.status, 200, "{name}: X.509 version 1");
+    }
 }
 
 #[tokio::test]
@@ -147,6 +165,19 @@ async fn grpc_goes_by_http2_with_the_upstreams_name_with_tls_and_without() {
     }
 }
 
+#[test]
+fn authorities_that_cannot_be_used_are_said_with_their_setting() {
+    let (ours, client) = (Authority::new().issuer.pem(), Authority::new().client_key_pem);
+    for (values, wanted) in [
+        (vec!["/no/such.pem"], "lua_ssl_trusted_certificate = /no/such.pem: there is no such file"),
+        (vec!["system", &ours, &client], "lua_ssl_trusted_certificate: one of its values holds no certificate; give it 'system'"),
+    ] {
+        let values: Vec<String> = values.into_iter().map(str::to_owned).collect();
+        let sentence = UpstreamAuthorities::read(&values).unwrap_err();
+        assert!(sentence.starts_with(wanted) && !sentence.contains("PRIVATE"), "{sentence}");
+    }
+}
+
 async fn gateway_that(verifies_upstreams: bool) -> Builtin {
     Builtin::bind(&[LOOPBACK], Options { verifies_upstreams, ..Options::default() }).await.unwrap()
 }
@@ -179,16 +210,22 @@ struct Seeing {
 async fn tls_upstream(authority: &Authority, name: &str) -> Seeing {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority.issuer).unwrap();
+    tls_upstream_with(authority, certificate.der().clone(), &key.serialize_pem()).await
+}
+
+async fn tls_upstream_with(authority: &Authority, certificate: CertificateDer<'static>, key_pem: &str) -> Seeing {
     let mut roots = RootCertStore::empty();
     roots.add(authority.issuer.der().clone()).unwrap();
     let provider = Arc::new(ring::default_provider());
+    let key = provider.key_provider.load_private_key(PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).unwrap()).unwrap();
+    // The library would refuse a certificate of version 1; a server may show it.
+    let certified = CertifiedKey::new(vec![certificate], key);
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).allow_unauthenticated().build();
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_client_cert_verifier(clients.unwrap())
-        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap())
-        .unwrap();
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     seeing(Some(TlsAcceptor::from(Arc::new(config)))).await
 }

@@ -209,7 +209,7 @@ pub enum Gateway {
     None,
 }
 
-/// What the built-in gateway shows its clients and tells them, and which proxies it believes. Texts as given: the adapter reads them.
+/// What the built-in gateway shows its clients and tells them, and which proxies and upstreams it believes. Texts as given: the adapter reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Front {
     /// As many as there are keys; none where TLS is not spoken.
@@ -219,6 +219,9 @@ pub struct Front {
     pub real_ip_header: String,
     pub real_ip_recursive: bool,
     pub headers: Vec<String>,
+    /// Whether upstreams have to prove who they are where their service does not say.
+    pub verifies_upstreams: bool,
+    pub trusted_certificates: Vec<String>,
 }
 
 /// Where a bucket's name stands in a request to S3.

@@ -216,7 +216,7 @@ mod tests {
                      cluster_telemetry_server_name cluster_data_plane_purge_delay database declarative_config prefix \
                      proxy_access_log proxy_error_log ssl ssl_ciphers ssl_dhparam ssl_protocols ssl_cipher_suite \
                      log_levels_x pg_host pg_password vaults lmdb_map_size router_flavor node_id port_maps client_ssl client_ssl_cert \
-                     client_ssl_cert_key headers_upstream upstream_keepalive_pool_size admin_gui_listen lua_ssl_trusted_certificate";
+                     client_ssl_cert_key headers_upstream upstream_keepalive_pool_size admin_gui_listen nginx_proxy_proxy_ssl_verify_depth";
         for name in kongs.split_whitespace() {
             assert_eq!(unknown(name, "kong.conf, line 1", Names::Kongs), None, "{name}");
         }

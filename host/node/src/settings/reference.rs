@@ -96,6 +96,10 @@ settings! {
         "Of several addresses in `real_ip_header`, take the last that is not trusted itself instead of the last.";
     Headers "headers" Kong Some("server_tokens, latency_tokens, X-Kong-Request-Id"), false, "headers' names, `server_tokens`, `latency_tokens`; comma-separated, or `off`",
         "Which headers about itself the built-in gateway sends its clients.";
+    ProxySslVerify "nginx_proxy_proxy_ssl_verify" Kong Some("off"), false, "`on`, `off`",
+        "Whether upstreams of the built-in gateway have to prove who they are where their service has no `tls_verify`.";
+    TrustedCertificate "lua_ssl_trusted_certificate" Kong Some("system"), false, "`system`, paths, PEM, or base64 of PEM; comma-separated",
+        "Who may have signed the certificates of upstreams that have to prove who they are, where their service has no `ca_certificates`.";
     LogLevel "log_level" Kong Some("notice"), false, "`debug`, `info`, `notice`, `warn`, `error`, `crit`, `alert`, `emerg`",
         "How much is logged.";
     ControlPlane "holdover_control_plane" Ours None, false, "`kong://host:port`, `xds+https://host:port`, `xds+http://host:port`, `http://…`, `https://…`, `file:///…`",

@@ -46,6 +46,8 @@ fn the_defaults_are_those_of_the_page() {
         trusted_ips: Vec::new(),
         real_ip_header: "X-Real-IP".to_owned(),
         real_ip_recursive: false,
+        verifies_upstreams: false,
+        trusted_certificates: vec!["system".to_owned()],
         headers: ["server_tokens", "latency_tokens", "X-Kong-Request-Id"].map(str::to_owned).to_vec(),
     };
     assert_eq!(settings.gateway, Gateway::Builtin { listen, tls_listen: Vec::new(), unenforced: Unenforced::default(), front });

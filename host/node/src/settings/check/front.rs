@@ -1,11 +1,20 @@
-//! What the built-in gateway shows its clients and tells them, and which proxies it believes. What the texts mean, its adapter judges.
+//! What the built-in gateway shows its clients and tells them, and which proxies and upstreams it believes. What the texts mean, its adapter judges.
 
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::secret::Secret;
 use super::super::{Front, Judges};
 
-const FRONT: [Name; 6] = [Name::SslCert, Name::SslCertKey, Name::TrustedIps, Name::RealIpHeader, Name::RealIpRecursive, Name::Headers];
+const FRONT: [Name; 8] = [
+    Name::SslCert,
+    Name::SslCertKey,
+    Name::TrustedIps,
+    Name::RealIpHeader,
+    Name::RealIpRecursive,
+    Name::Headers,
+    Name::ProxySslVerify,
+    Name::TrustedCertificate,
+];
 
 /// `speaks_tls`: `proxy_listen` has an entry with `ssl`.
 pub fn front(reading: &mut Reading<'_>, speaks_tls: bool, judges: &Judges<'_>) -> Option<Front> {
@@ -14,6 +23,8 @@ pub fn front(reading: &mut Reading<'_>, speaks_tls: bool, judges: &Judges<'_>) -
     let real_ip_header = reading.defaulted(Name::RealIpHeader, |text| Ok(text.to_owned()));
     let real_ip_recursive = reading.switch(Name::RealIpRecursive);
     let headers = texts(reading, Name::Headers);
+    let verifies_upstreams = reading.switch(Name::ProxySslVerify);
+    let trusted_certificates = texts(reading, Name::TrustedCertificate);
     let (certs, cert_keys) = certificates?;
     let front = Front {
         certs,
@@ -22,6 +33,8 @@ pub fn front(reading: &mut Reading<'_>, speaks_tls: bool, judges: &Judges<'_>) -
         real_ip_header: real_ip_header?,
         real_ip_recursive: real_ip_recursive?,
         headers: headers?,
+        verifies_upstreams: verifies_upstreams?,
+        trusted_certificates: trusted_certificates?,
     };
     if front.trusted_ips.is_empty() {
         for name in [Name::RealIpHeader, Name::RealIpRecursive] {

@@ -8,14 +8,16 @@ const TLS: &str = "proxy_listen = 127.0.0.1:0 ssl\n";
 fn a_kong_conf_with_certificates_proxies_and_headers_is_read_as_kong_reads_it() {
     let kong_conf = format!(
         "{TLS}ssl_cert = /etc/kong/rsa.crt, /etc/kong/ec.crt\nssl_cert_key = /etc/kong/rsa.key,/etc/kong/ec.key\n\
-         trusted_ips = 10.0.0.0/8, ::1\nreal_ip_header = X-Forwarded-For\nreal_ip_recursive = on\nheaders = off\n"
+         trusted_ips = 10.0.0.0/8, ::1\nreal_ip_header = X-Forwarded-For\nreal_ip_recursive = on\nheaders = off\n\
+         nginx_proxy_proxy_ssl_verify = on\nlua_ssl_trusted_certificate = system, /etc/kong/ca.pem\n"
     );
     let settings = Given::config(WHOLE).kong_conf(&kong_conf).settings();
     let Gateway::Builtin { front, .. } = settings.gateway else { panic!("{:?}", settings.gateway) };
     assert_eq!(front.certs, ["/etc/kong/rsa.crt", "/etc/kong/ec.crt"]);
     assert_eq!(front.cert_keys.iter().map(Secret::expose).collect::<Vec<_>>(), ["/etc/kong/rsa.key", "/etc/kong/ec.key"]);
     assert_eq!((front.trusted_ips, front.real_ip_header.as_str()), (vec!["10.0.0.0/8".to_owned(), "::1".to_owned()], "X-Forwarded-For"));
-    assert!(front.real_ip_recursive);
+    assert!(front.real_ip_recursive && front.verifies_upstreams);
+    assert_eq!(front.trusted_certificates, ["system", "/etc/kong/ca.pem"]);
     assert_eq!(front.headers, ["off"]);
     assert_eq!(settings.notes, Vec::<String>::new());
 }

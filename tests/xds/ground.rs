@@ -20,6 +20,9 @@ use crate::resources::{Resources, of_envoy};
 /// `node.cluster` of the Envoys, and of the nodes that stand in for them.
 pub const GROUP: &str = "edge";
 
+/// What a backup node says of itself besides.
+pub const DESCRIPTION: &str = r#"{"locality": {"zone": "z1"}, "metadata": {"CLUSTER_ID": "main", "NESTED": {"deep": [1, true]}}}"#;
+
 const BUCKET: &str = "holdover-xds";
 const PREFIX: &str = "prod";
 const CLUSTER: &str = "drill";
@@ -79,6 +82,7 @@ impl Ground {
         self.node(name, place, control_plane, protocol, EXPORTER)
             .set("cluster_fallback_config_export", "on")
             .set("cluster_fallback_config_export_delay", "1")
+            .set("holdover_node_description", DESCRIPTION)
             .set("proxy_listen", "off")
     }
 

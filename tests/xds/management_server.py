@@ -112,8 +112,10 @@ class Stream:
             async for request in requests:
                 if self.node is None:
                     self.node = request.node.id
-                    agent = request.node.user_agent_name
-                    tell("stream", stream=self.number, node=self.node, group=request.node.cluster, agent=agent, protocol=self.PROTOCOL)
+                    said = request.node
+                    described = {"metadata": json_format.MessageToDict(said.metadata), "zone": said.locality.zone}
+                    tell("stream", stream=self.number, node=self.node, group=said.cluster, agent=said.user_agent_name,
+                         protocol=self.PROTOCOL, **described)
                 self.heard(request)
         finally:
             self.outgoing.put_nowait(None)

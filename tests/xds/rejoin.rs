@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use holdover_drill::Load;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::envoy::{Envoy, How, Protocol, Sources, Way, by_generation, steady};
-use crate::ground::{GROUP, Ground, Place};
+use crate::ground::{DESCRIPTION, GROUP, Ground, Place};
 use crate::management::ManagementServer;
 use crate::resources::RETIRED;
 
@@ -43,6 +44,8 @@ async fn story(how: How) {
     let introduction = control_plane.stream_by("holdover").await;
     assert_eq!(introduction["group"], GROUP);
     assert_eq!(introduction["protocol"], how.protocol.as_str());
+    let described: Value = serde_json::from_str(DESCRIPTION).unwrap();
+    assert_eq!((&introduction["metadata"], &introduction["zone"]), (&described["metadata"], &described["locality"]["zone"]));
 
     // What was published is older than what runs, once the exporter is gone.
     control_plane.serve(&ground.resources(2)).await;

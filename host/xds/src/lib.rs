@@ -23,6 +23,7 @@ pub mod tls;
 extern crate self as holdover_xds;
 
 mod codec;
+mod described;
 #[cfg(test)]
 mod kit;
 mod message;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use client::{Code, Connection, Ended, PING_INTERVAL_MIN, Refusal, Stage, Target, Token};
+pub use described::Described;
 pub use server::{Client, Gate, Limits, Offers, Snapshot, State, Told, serve};
 pub use tls::{ClientTls, Pem, ServerNameSetting, ServerTls};
 

@@ -1,13 +1,13 @@
 //! The messages of ADS and of gRPC's health service, written by hand. Fields that neither end uses are passed over.
 //!
 //! Numbers are those of `envoy/service/discovery/v3/discovery.proto`, `envoy/config/core/v3/base.proto`, `envoy/type/v3/semantic_version.proto`,
-//! `google/protobuf/any.proto`, `google/rpc/status.proto` and `grpc/health/v1/health.proto`.
+//! `google/protobuf/any.proto`, `google/protobuf/struct.proto`, `google/rpc/status.proto` and `grpc/health/v1/health.proto`.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::bounded;
+use crate::{Described, bounded};
 
 /// A resource in the state-of-the-world variant may come wrapped, with its name.
 const WRAPPED: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
@@ -35,6 +35,10 @@ pub(crate) struct Node {
     pub id: String,
     #[prost(string, tag = "2")]
     pub cluster: String,
+    #[prost(message, optional, tag = "3")]
+    pub metadata: Option<Struct>,
+    #[prost(message, optional, tag = "4")]
+    pub locality: Option<Locality>,
     #[prost(string, tag = "6")]
     pub user_agent_name: String,
     #[prost(string, tag = "7")]
@@ -42,6 +46,52 @@ pub(crate) struct Node {
     /// Instead of the text above: Envoy sends this one.
     #[prost(message, optional, tag = "8")]
     pub user_agent_build_version: Option<BuildVersion>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Locality {
+    #[prost(string, tag = "1")]
+    pub region: String,
+    #[prost(string, tag = "2")]
+    pub zone: String,
+    #[prost(string, tag = "3")]
+    pub sub_zone: String,
+}
+
+/// `google.protobuf.Struct`, and what is in it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Struct {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub fields: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Value {
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
+    pub kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Kind {
+    /// Always 0.
+    #[prost(int32, tag = "1")]
+    Null(i32),
+    #[prost(double, tag = "2")]
+    Number(f64),
+    #[prost(string, tag = "3")]
+    Text(String),
+    #[prost(bool, tag = "4")]
+    Bool(bool),
+    #[prost(message, tag = "5")]
+    Struct(Struct),
+    #[prost(message, tag = "6")]
+    List(ListValue),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ListValue {
+    #[prost(message, repeated, tag = "1")]
+    pub values: Vec<Value>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -214,11 +264,13 @@ impl ErrorDetail {
     }
 }
 
-impl From<&crate::Node> for Node {
-    fn from(node: &crate::Node) -> Self {
+impl Node {
+    pub(crate) fn of(node: &crate::Node, described: &Described) -> Self {
         Self {
-            id: node.id.clone(),
+            id: described.id().unwrap_or(&node.id).to_owned(),
             cluster: node.cluster.clone(),
+            metadata: described.metadata.clone(),
+            locality: described.locality.clone(),
             user_agent_name: node.user_agent_name.clone(),
             user_agent_version: node.version.clone(),
             user_agent_build_version: None,

@@ -14,10 +14,18 @@ use holdover_ports::Clock;
 
 use crate::exit::Failure;
 
+/// What is read of the settings' files.
+struct Proofs {
+    identity: Identity,
+    /// In the mode pki.
+    authorities: Option<Authorities>,
+}
+
 /// What the settings ask before anything is opened. `Err` begins with the setting at fault.
 pub fn judge(hybrid: &Hybrid) -> Result<(), String> {
-    client_tls(hybrid)?;
-    server_tls(hybrid)?;
+    let proofs = Proofs::read(hybrid)?;
+    proofs.client(hybrid.server_name.as_deref())?;
+    proofs.server()?;
     proxy(hybrid).map(drop)
 }
 
@@ -25,13 +33,14 @@ pub fn judge(hybrid: &Hybrid) -> Result<(), String> {
 pub fn target(settings: &Settings, environment: &Environment, address: &str, node_id: String) -> Result<Target, Failure> {
     let hybrid = spoken(settings)?;
     let version = version(settings)?;
+    let tls = Proofs::read(hybrid).and_then(|proofs| proofs.client(hybrid.server_name.as_deref())).map_err(Failure::settings)?;
     let bundled = if hybrid.bundled_plugins { bundled_plugins(version.minor()) } else { Vec::new() };
     let custom = hybrid.custom_plugins.iter().map(Plugin::named);
     let plugins = bundled.into_iter().map(Plugin::named).chain(custom).collect();
     let introduction = BasicInfo { plugins, ..BasicInfo::default() }.encode();
     Ok(Target {
         control_plane: HostPort::parse(address).ok_or_else(|| Failure::settings(format!("'{address}' is no host:port")))?,
-        tls: client_tls(hybrid).map_err(Failure::settings)?,
+        tls,
         node_id,
         hostname: environment.hostname().unwrap_or("holdover").to_owned(),
         version: version.as_str().to_owned(),
@@ -55,7 +64,7 @@ pub fn stand_in(
 
 /// A stand-in with nobody behind it, so that its patience does not matter. `Err` begins with the setting at fault.
 pub fn alone(hybrid: &Hybrid, listen: SocketAddr, version: KongVersion, clock: Arc<dyn Clock>) -> Result<StandInOptions, String> {
-    let (tls, payload_max) = (server_tls(hybrid)?, hybrid.payload_bytes_max);
+    let (tls, payload_max) = (Proofs::read(hybrid)?.server()?, hybrid.payload_bytes_max);
     Ok(StandInOptions { listen, tls, version, payload_max, upstream: None, patience: Duration::ZERO, clock })
 }
 
@@ -70,33 +79,31 @@ fn version(settings: &Settings) -> Result<KongVersion, Failure> {
     KongVersion::parse(&version).ok_or_else(|| Failure::settings(format!("holdover_gateway_version = '{version}': {fix}")))
 }
 
-fn client_tls(hybrid: &Hybrid) -> Result<ClientTls, String> {
-    let identity = identity(hybrid)?;
-    match authorities(hybrid)? {
-        None => ClientTls::shared(&identity),
-        Some(authorities) => ClientTls::pki(&identity, &authorities, hybrid.server_name.as_deref()),
+impl Proofs {
+    fn read(hybrid: &Hybrid) -> Result<Self, String> {
+        let certificate = Given { setting: "cluster_cert", value: &hybrid.cert };
+        let key = Given { setting: "cluster_cert_key", value: hybrid.cert_key.expose() };
+        let identity = Identity::read(certificate, key)?;
+        let authorities = match (hybrid.mtls, &hybrid.ca_cert) {
+            (ClusterMtls::Pki, Some(value)) => Some(Authorities::read(Given { setting: "cluster_ca_cert", value })?),
+            (ClusterMtls::Pki, None) => return Err("cluster_ca_cert is not set; cluster_mtls = pki needs it".to_owned()),
+            (ClusterMtls::Shared, _) => None,
+        };
+        Ok(Self { identity, authorities })
     }
-}
 
-fn server_tls(hybrid: &Hybrid) -> Result<ServerTls, String> {
-    let identity = identity(hybrid)?;
-    match authorities(hybrid)? {
-        None => ServerTls::shared(&identity),
-        Some(authorities) => ServerTls::pki(&identity, &authorities),
+    fn client(&self, server_name: Option<&str>) -> Result<ClientTls, String> {
+        match &self.authorities {
+            None => ClientTls::shared(&self.identity),
+            Some(authorities) => ClientTls::pki(&self.identity, authorities, server_name),
+        }
     }
-}
 
-fn identity(hybrid: &Hybrid) -> Result<Identity, String> {
-    let certificate = Given { setting: "cluster_cert", value: &hybrid.cert };
-    let key = Given { setting: "cluster_cert_key", value: hybrid.cert_key.expose() };
-    Identity::read(certificate, key)
-}
-
-fn authorities(hybrid: &Hybrid) -> Result<Option<Authorities>, String> {
-    match (hybrid.mtls, &hybrid.ca_cert) {
-        (ClusterMtls::Pki, Some(value)) => Authorities::read(Given { setting: "cluster_ca_cert", value }).map(Some),
-        (ClusterMtls::Pki, None) => Err("cluster_ca_cert is not set; cluster_mtls = pki needs it".to_owned()),
-        (ClusterMtls::Shared, _) => Ok(None),
+    fn server(&self) -> Result<ServerTls, String> {
+        match &self.authorities {
+            None => ServerTls::shared(&self.identity),
+            Some(authorities) => ServerTls::pki(&self.identity, authorities),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use holdover_node::settings::{Secret, Settings, Xds, XdsProtocol};
 use holdover_plugin::config::CONFIG_BYTES_MAX;
 use holdover_plugin::policy::StandIn;
 use holdover_ports::Clock;
-use holdover_xds::{ClientTls, Mode, Node, PING_INTERVAL_MIN, Pem, ServerNameSetting, ServerTls, Target, Token};
+use holdover_xds::{ClientTls, Described, Mode, Node, PING_INTERVAL_MIN, Pem, ServerNameSetting, ServerTls, Target, Token};
 use tokio::sync::watch;
 
 use crate::exit::Failure;
@@ -26,6 +26,11 @@ struct Proofs {
 
 /// What the settings ask before anything is opened. `Err` begins with the setting at fault.
 pub fn judge(xds: &Xds) -> Result<(), String> {
+    described(xds)?;
+    // Nothing is opened that has no effect.
+    if !(xds.follows_tls || xds.serves_tls) {
+        return Ok(());
+    }
     let proofs = Proofs::read(xds)?;
     if xds.follows_tls {
         proofs.client(xds.server_name.as_deref())?;
@@ -58,8 +63,9 @@ pub fn target(settings: &Settings, url: &str, token: Option<&Secret>, protocol: 
         XdsProtocol::Delta => Mode::Delta,
         XdsProtocol::StateOfTheWorld => Mode::StateOfTheWorld,
     };
+    let described = described(xds).map_err(Failure::settings)?;
     let (payload_bytes_max, connect_timeout, ping_interval) = (CONFIG_BYTES_MAX, CONNECT_TIMEOUT, PING_INTERVAL_MIN);
-    Ok(Target { endpoint, tls, token, node, mode, payload_bytes_max, connect_timeout, ping_interval, reads: reads() })
+    Ok(Target { endpoint, tls, token, node, described, mode, payload_bytes_max, connect_timeout, ping_interval, reads: reads() })
 }
 
 /// What a node's failover is made of.
@@ -80,6 +86,11 @@ pub fn failover(
 fn spoken(settings: &Settings) -> Result<&Xds, Failure> {
     // The settings have it wherever the control plane or the gateway speaks xDS.
     settings.xds.as_ref().ok_or_else(|| Failure::settings("holdover_node_group: it is not set; write the node.cluster of the Envoys"))
+}
+
+fn described(xds: &Xds) -> Result<Described, String> {
+    let parsed = xds.node_description.as_deref().map(Described::parse).transpose();
+    parsed.map(Option::unwrap_or_default).map_err(|rest| format!("holdover_node_description: {rest}"))
 }
 
 impl Proofs {

@@ -138,6 +138,8 @@ pub enum ControlPlane {
 pub struct Xds {
     /// `node.cluster` of the Envoys that are served.
     pub node_group: String,
+    /// What the management server is told besides: JSON, which the adapter reads.
+    pub node_description: Option<String>,
     /// Whether the management server is spoken to over TLS.
     pub follows_tls: bool,
     /// Whether Envoys of other machines are served, which is over TLS and for who shows a certificate.

@@ -130,6 +130,9 @@ settings! {
     NodeGroup "holdover_node_group" Ours None, false, "1 to 64 characters of `a-z A-Z 0-9 . _ - +`; required with the format xds",
         "The Envoys that are served: their `node.cluster`, as which this node follows the management server. It has the place of a gateway version: \
          snapshots are made for one group and taken by no other.";
+    NodeDescription "holdover_node_description" Ours None, false, "JSON object",
+        "What this node says of itself to an xDS management server besides: `id`, `locality` and `metadata`, as `node` in Envoy's bootstrap has them. \
+         Without `id` it is `holdover_node`.";
     VersionRule "holdover_version_rule" Ours Some("exact"), false, "`exact`, `patch`, `minor`",
         "Snapshots of which versions are taken: the same, an older patch (3.9.0 for 3.9.1), or an older minor (3.8.2 for 3.9.1).";
     Cluster "holdover_cluster" Ours Some("default"), false, "1 to 64 characters of `a-z A-Z 0-9 . _ -`",

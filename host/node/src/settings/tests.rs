@@ -351,9 +351,10 @@ const JUDGES: Judges<'static> = Judges {
         Front { trusted_ips, .. } if trusted_ips.iter().any(|ip| ip == "x") => Err("trusted_ips: 'x' is no address; write one".into()),
         _ => Ok(()),
     },
-    xds: &|xds| match xds.ca_cert.as_deref().is_some_and(|path| path.starts_with("/no/")) {
-        true => Err("cluster_ca_cert: there is no such file; correct the path".into()),
-        false => Ok(()),
+    xds: &|xds| match (xds.ca_cert.as_deref(), xds.node_description.as_deref()) {
+        (Some(path), _) if path.starts_with("/no/") => Err("cluster_ca_cert: there is no such file; correct the path".into()),
+        (_, Some("x")) => Err("holdover_node_description: it cannot be read; write it as JSON".into()),
+        _ => Ok(()),
     },
 };
 

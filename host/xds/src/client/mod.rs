@@ -29,7 +29,7 @@ use dialect::{Delta, Sotw};
 use inbox::Inbox;
 pub use refusal::{Code, Ended, Refusal, Stage};
 
-use crate::{ClientTls, Mode, Node, Reads, Resource};
+use crate::{ClientTls, Described, Mode, Node, Reads, Resource};
 
 /// The least [`Target::ping_interval`] that every gRPC server takes: their common bound is 5 minutes.
 pub const PING_INTERVAL_MIN: Duration = Duration::from_secs(305);
@@ -43,6 +43,8 @@ pub struct Target {
     pub tls: Option<ClientTls>,
     pub token: Option<Token>,
     pub node: Node,
+    /// What it says of itself besides.
+    pub described: Described,
     pub mode: Mode,
     /// Of one answer, and of a whole set.
     pub payload_bytes_max: usize,

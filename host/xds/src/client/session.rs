@@ -73,7 +73,7 @@ pub(super) async fn run<D: Dialect>(begun: Begun) {
         dialect: D::default(),
         followed: Followed::new(Arc::clone(&target.reads), bytes_max),
         requests,
-        node: Node::from(&target.node),
+        node: Node::of(&target.node, &target.described),
         inbox,
         bytes_max,
         due: None,

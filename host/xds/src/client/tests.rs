@@ -46,6 +46,19 @@ async fn a_set_is_handed_over_once_everything_that_it_names_has_come() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_node_is_described_by_goes_with_its_name() {
+    let described = Described::parse(r#"{"id": "other", "locality": {"zone": "z"}, "metadata": {"A": "b"}}"#).unwrap();
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let mut server = SotwServer::over(far);
+    let target = Target { described, ..target(Mode::StateOfTheWorld) };
+    let _connection = Connection::over(near, target.endpoint.clone(), &target).await.unwrap();
+    let node = server.asked().await.node.unwrap();
+    assert_eq!((node.id.as_str(), node.cluster.as_str()), ("other", "group"));
+    assert_eq!(node.locality.unwrap().zone, "z");
+    assert!(node.metadata.unwrap().fields.contains_key("A"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_is_handed_over_when_it_is_whole_and_a_repetition_is_not() {
     let (mut connection, mut server) = sotw().await;
     settle_sotw(&mut server).await;
@@ -360,6 +373,7 @@ fn target(mode: Mode) -> Target {
         tls: None,
         token: None,
         node,
+        described: Described::default(),
         mode,
         payload_bytes_max: BYTES_MAX,
         connect_timeout: STEP,

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use holdover_xds::{
-    CLUSTER, Client, ClientTls, Gate, LISTENER, Limits, Mode, Node, Offers, PING_INTERVAL_MIN, Resource, ServerTls, Snapshot, Target, serve,
+    CLUSTER, Client, ClientTls, Described, Gate, LISTENER, Limits, Mode, Node, Offers, PING_INTERVAL_MIN, Resource, ServerTls, Snapshot,
+    Target, serve,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -92,6 +93,7 @@ pub fn target(port: u16, mode: Mode) -> Target {
         tls: None,
         token: None,
         node,
+        described: Described::default(),
         mode,
         payload_bytes_max: 1 << 20,
         connect_timeout: PATIENCE,

@@ -19,7 +19,9 @@ pub fn xds(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judges<'
         Some(Gateway::Builtin { .. } | Gateway::File { .. } | Gateway::Kong { .. } | Gateway::None) | None => None,
     };
     if !follows {
-        reading.idle(Name::XdsProtocol, "the control plane is no xDS management server");
+        for name in [Name::XdsProtocol, Name::NodeDescription] {
+            reading.idle(name, "the control plane is no xDS management server");
+        }
     }
     if !follows && listen.is_none() {
         return Some(None);
@@ -33,10 +35,20 @@ pub fn xds(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judges<'
     let serves_tls = is_open(listen);
     idle(reading, follows_tls, serves_tls);
     let node_group = reading.text(Name::NodeGroup).flatten();
+    let node_description = reading.text(Name::NodeDescription);
     let identity = identity(reading, listen);
     let ca_cert = ca_cert(reading, listen);
     let server_name = reading.text(Name::ClusterServerName);
-    let xds = Xds { node_group: node_group?, follows_tls, serves_tls, identity: identity?, ca_cert: ca_cert?, server_name: server_name? };
+    let node_description = node_description?.filter(|_| follows);
+    let xds = Xds {
+        node_group: node_group?,
+        node_description,
+        follows_tls,
+        serves_tls,
+        identity: identity?,
+        ca_cert: ca_cert?,
+        server_name: server_name?,
+    };
     if let Some((_, key)) = &xds.identity {
         reading.note_open_key(Name::ClusterCertKey, key);
     }
@@ -86,6 +98,7 @@ fn how(listen: Option<SocketAddr>, otherwise: &str) -> String {
 
 fn judged(reading: &mut Reading<'_>, xds: Xds, judges: &Judges<'_>) -> Option<Xds> {
     let Err(sentence) = (judges.xds)(&xds) else { return Some(xds) };
-    reading.judged(&[Name::ClusterCert, Name::ClusterCertKey, Name::ClusterCaCert, Name::ClusterServerName], sentence);
+    let settings = [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterCaCert, Name::ClusterServerName, Name::NodeDescription];
+    reading.judged(&settings, sentence);
     None
 }

@@ -21,12 +21,13 @@ fn a_management_server_and_a_group_are_enough() {
 fn certificates_are_taken_where_they_are_given_and_the_token_is_a_secret() {
     let config = format!(
         "{NODE}{PAIR}holdover_control_plane = xds+https://xds:443\nholdover_xds_protocol = sotw\nholdover_control_plane_token = hunter2\n\
-         cluster_ca_cert = /etc/holdover/ca.pem\ncluster_server_name = xds.example.com\n"
+         holdover_node_description = {{\"metadata\": {{\"A\": \"b\"}}}}\ncluster_ca_cert = /etc/holdover/ca.pem\ncluster_server_name = xds.example.com\n"
     );
     let settings = Given::config(&config).settings();
     assert!(!format!("{settings:?}").contains("hunter2"));
     let xds = settings.xds.unwrap();
     assert_eq!((xds.ca_cert.as_deref(), xds.server_name.as_deref()), (Some("/etc/holdover/ca.pem"), Some("xds.example.com")));
+    assert_eq!(xds.node_description.as_deref(), Some(r#"{"metadata": {"A": "b"}}"#));
     assert_eq!(xds.identity.map(|(cert, _)| cert).as_deref(), Some("/etc/holdover/node.crt"));
     assert_eq!(settings.notes, Vec::<String>::new());
 }
@@ -50,6 +51,7 @@ fn what_is_missing_or_cannot_be_is_named() {
         (whole.replace("holdover_gateway = envoy", "holdover_gateway = builtin"), "holdover_gateway", "holdover_gateway = envoy"),
         (whole.replace(":18000\n", ":18000/path\n"), "holdover_control_plane", "no path"),
         (whole.replace(":18000\n", "\n"), "holdover_control_plane", "a host and a port"),
+        (format!("{whole}holdover_node_description = x\n"), "holdover_node_description", "write it as JSON"),
         (format!("{whole}holdover_xds_protocol = grpc\n"), "holdover_xds_protocol", "delta, sotw"),
         (format!("{whole}cluster_cert = /etc/holdover/node.crt\n"), "cluster_cert_key", "give the key"),
         (format!("{whole}cluster_ca_cert = /no/such.pem\n"), "cluster_ca_cert", "there is no such file"),
@@ -76,8 +78,10 @@ fn a_failover_that_other_machines_reach_asks_for_certificates() {
 
 #[test]
 fn what_belongs_to_xds_is_idle_elsewhere_and_the_other_way_round() {
-    let elsewhere = format!("{WHOLE}holdover_ads_listen = 127.0.0.1:1\nholdover_node_group = edge\nholdover_xds_protocol = sotw\n");
-    assert_eq!(Given::config(&elsewhere).settings().notes.len(), 3);
+    let elsewhere = format!(
+        "{WHOLE}holdover_ads_listen = 127.0.0.1:1\nholdover_node_group = edge\nholdover_xds_protocol = sotw\nholdover_node_description = {{}}\n"
+    );
+    assert_eq!(Given::config(&elsewhere).settings().notes.len(), 4);
     let here =
         format!("{NODE}holdover_control_plane = xds+http://127.0.0.1:1\nholdover_gateway_version = 3.9.1\nholdover_poll_interval = 1s\n");
     assert_eq!(Given::config(&here).settings().notes.len(), 2);

@@ -21,6 +21,7 @@ pub struct Table {
     upstreams: Vec<Upstream>,
     upstream_tls: Vec<UpstreamTls>,
     not_enforced: Vec<String>,
+    asks_for_server_names: bool,
 }
 
 /// What every request reads comes first, in this order, and is one cache line; what few read lies behind it.
@@ -69,6 +70,7 @@ impl Table {
         let mut expressions = Expressions::default();
         let mut ranked = Vec::with_capacity(config.routes.len());
         let mut routes = Vec::with_capacity(config.routes.len());
+        let mut asks_for_server_names = false;
         for route in config.routes {
             let Some(takes) = Takes::of(&route.protocols) else { continue };
             let service = match &route.service {
@@ -96,11 +98,13 @@ impl Table {
                      protocols http, https, grpc and grpcs"
                 )));
             }
+            asks_for_server_names |= !route.snis.is_empty();
             ranked.extend(matcher::of_route(&route, small(routes.len()), &mut expressions)?);
             let (plan, refused) = (plugins.plan(&route), unfit.route(&route));
             routes.push(Route { refused, ..Route::of(route, takes, service, plan) });
         }
-        Ok(Self { index: Index::build(ranked), routes, services, upstreams, upstream_tls, not_enforced: plugins.not_enforced() })
+        let (index, not_enforced) = (Index::build(ranked), plugins.not_enforced());
+        Ok(Self { index, routes, services, upstreams, upstream_tls, not_enforced, asks_for_server_names })
     }
 
     /// Plugins that the configuration asks for and that are not enforced here, in order.
@@ -111,6 +115,11 @@ impl Table {
     /// How TLS is spoken to upstreams: each way that a service has, once.
     pub fn upstream_tls(&self) -> &[UpstreamTls] {
         &self.upstream_tls
+    }
+
+    /// Whether a route's conditions are met by server names of the TLS handshake. If none are, a request needs none.
+    pub fn asks_for_server_names(&self) -> bool {
+        self.asks_for_server_names
     }
 
     pub fn decide<'a>(&'a self, request: &Request<'_>) -> Decision<'a> {

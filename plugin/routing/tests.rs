@@ -224,6 +224,17 @@ fn a_route_for_https_turns_plain_http_away_as_it_says() {
 }
 
 #[test]
+fn a_table_asks_for_server_names_if_a_route_of_it_does() {
+    let route = |protocols: Value, snis: Value| json!({ "id": "r", "paths": ["/r"], "protocols": protocols, "snis": snis, "service": "s" });
+    let cases =
+        [(json!(["https"]), json!(["a.com"]), true), (json!(["https"]), json!([]), false), (json!(["tls"]), json!(["a.com"]), false)];
+    for (protocols, snis, asks) in cases {
+        let config = json!({ "routes": [route(protocols.clone(), snis.clone())], "services": [service()] });
+        assert_eq!(table(&config).asks_for_server_names(), asks, "{protocols} {snis}");
+    }
+}
+
+#[test]
 fn an_sni_route_needs_the_name_only_with_tls() {
     let table =
         table(&json!({ "routes": [{ "id": "r", "name": "r", "snis": ["*.a.com", "b.com."], "service": "s" }], "services": [service()] }));

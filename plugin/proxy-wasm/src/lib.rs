@@ -20,8 +20,8 @@
 //! environment holds, so the private key is in the memory that the policy is in, and in Envoy's (host-02 has no host here to keep it). Nothing
 //! remembers how far this node has come (boot-07): every start is a new node.
 //!
-//! Upstreams that speak TLS or HTTP/2 are not spoken to: their requests are answered 503. Timeouts and retries of a service are those of
-//! Envoy's own route.
+//! Upstreams are spoken to as Envoy's clusters can, one for each way: a service that wants a client certificate shown or authorities of its own is
+//! answered 503. Timeouts and retries of a service are those of Envoy's own routes.
 
 #[cfg(feature = "crash")]
 mod crash;

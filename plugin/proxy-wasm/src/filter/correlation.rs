@@ -46,7 +46,7 @@ impl Ids {
             // A VM knows no process; its number tells ids of two VMs apart as that of a process would.
             process_id: self.process_random as u32,
             ids_before: made,
-            server: received.server.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
+            server: received.server().unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
             connection: received::connection_number().unwrap_or_default(),
             // Envoy does not count them per connection; the VM's own count tells two apart as well.
             connection_requests: made.wrapping_add(1),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tick ────► vm: what the node says, and its table ──► held: the requests that waited for it
-//! request ─► request: held, left to Envoy, or decided ──► upstream, respond
+//! request ─► request: held, left to Envoy, or decided ──► way, upstream, respond
 //! ```
 //!
 //! Knows no control plane and no storage.
@@ -15,6 +15,7 @@ mod request;
 mod respond;
 mod settings;
 mod upstream;
+mod way;
 mod worker;
 
 use std::rc::Rc;

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use holdover_plugin::routing::{Decision, Destination, HostHeader, Proxy, Scheme, Table};
+use holdover_plugin::routing::{Decision, Destination, HostHeader, Proxy, Table};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel, MapType};
 
 use super::correlation::Id;
 use super::received::Received;
+use super::way::Way;
 use super::worker::{Now, Worker};
 use super::{respond, upstream};
 use crate::log::log;
@@ -80,14 +81,14 @@ pub fn decide(worker: &Worker, now: &Now, echo: &Echo) -> Action {
 }
 
 fn by_table(worker: &Worker, table: &Table, echo: &Echo) -> Action {
-    let Some(received) = Received::read() else { return respond::bad_request("the request's path or host is no text") };
+    let Some(received) = Received::read(table) else { return respond::bad_request("the request's path or host is no text") };
     #[cfg(feature = "crash")]
     crate::crash::on(received.path.as_bytes());
     if received.method == "CONNECT" {
         return respond::not_allowed();
     }
     match table.decide(&received.as_request()) {
-        Decision::Proxy(proxy) => forward(worker, &received, &proxy, echo),
+        Decision::Proxy(proxy) => forward(worker, table, &received, &proxy, echo),
         Decision::Respond(answer) => {
             let id = answer.correlation.map(|correlation| worker.ids.of(correlation, &received));
             respond::answer(&answer, id.as_ref())
@@ -102,11 +103,13 @@ fn by_table(worker: &Worker, table: &Table, echo: &Echo) -> Action {
     }
 }
 
-fn forward(worker: &Worker, received: &Received, proxy: &Proxy<'_>, echo: &Echo) -> Action {
-    match proxy.service.scheme {
-        Scheme::Http => {}
-        Scheme::Https | Scheme::Grpc | Scheme::Grpcs => return respond::scheme_not_spoken(),
-    }
+fn forward(worker: &Worker, table: &Table, received: &Received, proxy: &Proxy<'_>, echo: &Echo) -> Action {
+    // Each service of a table has its place there.
+    let Some(tls) = table.upstream_tls().get(proxy.service.tls) else { return respond::unexpected() };
+    let way = match Way::of(proxy.service.scheme, tls) {
+        Ok(way) => way,
+        Err(wanted) => return respond::unspoken(wanted),
+    };
     let (host, port) = match proxy.destination {
         Destination::Service => (proxy.service.host.as_str(), proxy.service.port),
         Destination::Upstream(upstream) => match upstream.pick(worker.next_balanced(), &[]) {
@@ -116,7 +119,7 @@ fn forward(worker: &Worker, received: &Received, proxy: &Proxy<'_>, echo: &Echo)
     };
     // Without brackets Envoy would take the address's end for a port.
     let host = if matches!(host.parse(), Ok(IpAddr::V6(_))) { format!("[{host}]") } else { host.to_owned() };
-    if let Err(status) = upstream::choose(&host, port) {
+    if let Err(status) = upstream::choose(&host, port, way) {
         log(LogLevel::Error, &format!("Envoy does not let the upstream be chosen ({status:?}): see that it has set_envoy_filter_state"));
         return respond::unexpected();
     }
@@ -131,11 +134,16 @@ fn forward(worker: &Worker, received: &Received, proxy: &Proxy<'_>, echo: &Echo)
 
 /// Makes the request the one that goes upstream.
 fn rewrite(received: &Received, proxy: &Proxy<'_>, host: &str, port: u16) {
-    let path = match &received.query {
-        None => proxy.upstream_path.clone(),
-        Some(query) => format!("{}?{query}", proxy.upstream_path),
-    };
-    set(":path", Some(&path));
+    if proxy.upstream_path != received.path {
+        match &received.query {
+            None => set(":path", Some(&proxy.upstream_path)),
+            Some(query) => set(":path", Some(&format!("{}?{query}", proxy.upstream_path))),
+        }
+    }
+    if proxy.service.scheme.is_grpc() {
+        // HTTP/2 tells it the upstream, and Envoy would pass on the client's.
+        set(":scheme", Some(proxy.service.scheme.as_str()));
+    }
     match proxy.host_header {
         HostHeader::AsReceived => {}
         HostHeader::Fixed(fixed) => set(":authority", Some(fixed)),
@@ -144,13 +152,19 @@ fn rewrite(received: &Received, proxy: &Proxy<'_>, host: &str, port: u16) {
     }
     // Envoy itself tells the upstream who asked (X-Forwarded-For and -Proto); for what, it does not know.
     set("x-forwarded-host", Some(&received.host));
-    set("x-forwarded-port", received.port.map(|port| port.to_string()).as_deref());
+    set_or_remove(received, "x-forwarded-port", received.port.map(|port| port.to_string()).as_deref());
     set("x-forwarded-path", Some(&received.path));
-    set("x-forwarded-prefix", proxy.stripped_prefix.as_deref());
-    NOT_PASSED_ON.iter().for_each(|name| set(name, None));
+    set_or_remove(received, "x-forwarded-prefix", proxy.stripped_prefix.as_deref());
+    NOT_PASSED_ON.iter().for_each(|name| set_or_remove(received, name, None));
 }
 
-/// Sets or removes.
+/// Removes nothing that the request does not have.
+fn set_or_remove(received: &Received, name: &str, value: Option<&str>) {
+    if value.is_some() || received.headers.has(name) {
+        set(name, value);
+    }
+}
+
 fn set(name: &str, value: Option<&str>) {
     // The SDK ends the VM on every failure that Envoy could report here, so there is no error to look at.
     let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, value);

@@ -6,6 +6,7 @@ use proxy_wasm::types::Action;
 use serde_json::json;
 
 use super::correlation::Id;
+use super::way::Unspoken;
 
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 
@@ -64,9 +65,14 @@ pub fn no_target() -> Action {
     message(503, "failure to get a peer from the ring-balancer")
 }
 
-/// Sending it in the clear would be worse than not sending it.
-pub fn scheme_not_spoken() -> Action {
-    message(503, "this route's service wants TLS or HTTP/2, which this gateway does not speak to upstreams")
+/// Sending it with less than the service wants would be worse than not sending it.
+pub fn unspoken(wanted: Unspoken) -> Action {
+    let wanted = match wanted {
+        Unspoken::ClientCertificate => "that its upstream is shown a client certificate (client_certificate)",
+        Unspoken::OwnAuthorities => "its upstream's certificate held against authorities of its own (tls_verify with ca_certificates)",
+        Unspoken::VerifiedGrpc => "the certificate of a gRPC upstream checked (tls_verify)",
+    };
+    message(503, &format!("this route's service wants {wanted}, which this gateway does not do"))
 }
 
 pub fn unexpected() -> Action {

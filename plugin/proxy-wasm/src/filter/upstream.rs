@@ -1,4 +1,4 @@
-//! Names the upstream of one request to Envoy's dynamic forward proxy, and tells Envoy's routes that it is one for that.
+//! Names the upstream of one request to Envoy's dynamic forward proxy, and tells Envoy's routes that it is one for that, and which way.
 //!
 //! The upstream goes by filter state and not by header: a client cannot forge it, and the Host header stays what the route says. The
 //! mark is a header, for that is what Envoy's routes can match; what a client sends by its name is taken away.
@@ -6,17 +6,18 @@
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
+use super::way::Way;
+
 const HOST: &str = "envoy.upstream.dynamic_host";
 const PORT: &str = "envoy.upstream.dynamic_port";
 
 /// On requests that Envoy's routes are to send to the forward proxy.
 const MARK: &str = "x-holdover-upstream";
-const FORWARD_PROXY: &str = "forward-proxy";
 
-pub fn choose(host: &str, port: u16) -> Result<(), Status> {
+pub fn choose(host: &str, port: u16, way: Way) -> Result<(), Status> {
     set_filter_state(HOST, host)?;
     set_filter_state(PORT, &port.to_string())?;
-    hostcalls::set_map_value(MapType::HttpRequestHeaders, MARK, Some(FORWARD_PROXY))
+    hostcalls::set_map_value(MapType::HttpRequestHeaders, MARK, Some(way.mark()))
 }
 
 /// The request is left to Envoy's own routes.

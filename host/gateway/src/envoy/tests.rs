@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdover_plugin::config::xds::types;
 use holdover_ports::Why;
-use holdover_xds::{Code, Connection, Ended, Mode, PING_INTERVAL_MIN, Reads, Target};
+use holdover_xds::{Code, Connection, Described, Ended, Mode, PING_INTERVAL_MIN, Reads, Target};
 
 use super::*;
 
@@ -117,6 +117,7 @@ impl Ground {
             tls: None,
             token: None,
             node: Node { id: "envoy".into(), cluster: cluster.into(), user_agent_name: agent.into(), ..Node::default() },
+            described: Described::default(),
             mode,
             payload_bytes_max: 1 << 20,
             // Nothing is answered to whoever waits.

@@ -21,7 +21,11 @@ mod outage;
 mod routed;
 #[path = "envoy/running.rs"]
 mod running;
+#[path = "envoy/spoken.rs"]
+mod spoken;
 #[path = "envoy/storage.rs"]
 mod storage;
 #[path = "envoy/upstream.rs"]
 mod upstream;
+#[path = "envoy/ways.rs"]
+mod ways;

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-/// One service for each kind of route that the filter has to tell apart.
+/// A route of each kind that the filter has to tell apart.
 pub fn configuration(upstream_port: u16) -> String {
     let id = |number: u32| format!("00000000-0000-4000-8000-{number:012}");
-    let service = |name: &str, protocol: &str, id: String, routes: Value| json!({ "id": id, "name": name, "protocol": protocol, "host": "127.0.0.1", "port": upstream_port, "path": "/base", "routes": routes });
     let route = |number: u32, path: &str| json!({ "id": id(number), "name": path.trim_start_matches('/'), "paths": [path] });
     let with = |mut entity: Value, name: &str, value: Value| {
         entity[name] = value;
@@ -22,8 +21,26 @@ pub fn configuration(upstream_port: u16) -> String {
         with(route(15, "/kept"), "preserve_host", json!(true)),
         with(with(route(16, "/secure"), "protocols", json!(["https"])), "https_redirect_status_code", json!(302)),
     ]);
-    let services = json!([service("plain", "http", id(1), plain), service("tls", "https", id(2), json!([route(17, "/encrypted")]))]);
-    json!({ "_format_version": "3.0", "services": services }).to_string()
+    let service = json!({ "id": id(1), "name": "plain", "host": "127.0.0.1", "port": upstream_port, "path": "/base", "routes": plain });
+    json!({ "_format_version": "3.0", "services": [service] }).to_string()
+}
+
+/// These services and the entities beside them. Each has two routes of its name, `/name` and `/name-kept`, the second of which keeps the client's host.
+pub fn of_services(services: &[(&str, Value)], mut others: Value) -> String {
+    let id = |number: usize| format!("00000000-0000-4000-8001-{number:012}");
+    let services = services.iter().enumerate().map(|(place, (name, service))| {
+        let (mut service, kept) = (service.clone(), format!("{name}-kept"));
+        service["id"] = json!(id(3 * place));
+        service["name"] = json!(name);
+        service["routes"] = json!([
+            { "id": id(3 * place + 1), "name": name, "paths": [format!("/{name}")] },
+            { "id": id(3 * place + 2), "name": kept, "paths": [format!("/{kept}")], "preserve_host": true },
+        ]);
+        service
+    });
+    others["services"] = services.collect();
+    others["_format_version"] = json!("3.0");
+    others.to_string()
 }
 
 /// So many routes, `/r0` and on, a service for every hundred. Their upstream stands nowhere else.

@@ -86,7 +86,7 @@ async fn while_the_control_plane_answers_requests_are_left_to_envoys_own_routes(
     let bootstrap = Bootstrap { own: own.authority(), control_plane: control_plane.authority(), ..Bootstrap::over(seaweed, "idle") };
     let envoy = Envoy::start(&bootstrap);
     envoy.listens().await;
-    let answer = envoy.get("/orders/7", &[("x-holdover-upstream", "forward-proxy")]).await;
+    let answer = envoy.get("/orders/7", &[("x-holdover-upstream", "http")]).await;
     assert_eq!(answer.status, 200, "{answer:?}; {}", envoy.process.said());
     let head = answer.body.to_lowercase();
     assert!(head.starts_with("get /orders/7 http/1.1") && !head.contains("x-holdover"), "untouched, but for the forged mark: {head}");

@@ -35,7 +35,7 @@ pub async fn bench(extent: &Extent) {
             .await,
         Subject::new(
             "no filter, the dynamic forward proxy",
-            Envoy::start_written(|a, l| unfiltered(&upstream, a, l, "holdover-upstreams"), 1),
+            Envoy::start_written(|a, l| unfiltered(&upstream, a, l, "holdover-http"), 1),
             1,
             &upstream,
         )

@@ -133,10 +133,12 @@ fn the_plugin_depends_on_nothing_of_the_host_and_adapters_know_only_the_ports() 
     assert_eq!(known("plugin"), set(&[]));
     assert_eq!(known("plugin/build"), set(&[]));
     assert_eq!(known("plugin/proxy-wasm"), set(&["holdover-age", "holdover-plugin"]), "it has no host to keep its private key");
-    for shell in ["plugin/age", "plugin/component", "host/ports", "host/hybrid"] {
+    for shell in ["plugin/age", "plugin/component", "host/ports"] {
         assert_eq!(known(shell), set(&["holdover-plugin"]), "{shell}");
     }
-    assert_eq!(known("host/xds"), set(&[]));
+    assert_eq!(known("host/tls"), set(&[]));
+    assert_eq!(known("host/hybrid"), set(&["holdover-plugin", "holdover-tls"]));
+    assert_eq!(known("host/xds"), set(&["holdover-tls"]));
     for adapter in ["host/storage", "host/node"] {
         assert_eq!(known(adapter), set(&["holdover-plugin", "holdover-ports"]), "{adapter}");
     }

@@ -133,17 +133,19 @@ fn the_plugin_depends_on_nothing_of_the_host_and_adapters_know_only_the_ports() 
     assert_eq!(known("plugin"), set(&[]));
     assert_eq!(known("plugin/build"), set(&[]));
     assert_eq!(known("plugin/proxy-wasm"), set(&["holdover-age", "holdover-plugin"]), "it has no host to keep its private key");
-    for shell in ["plugin/age", "plugin/component", "host/ports", "host/hybrid"] {
+    for shell in ["plugin/age", "plugin/component", "host/ports"] {
         assert_eq!(known(shell), set(&["holdover-plugin"]), "{shell}");
     }
-    assert_eq!(known("host/xds"), set(&[]));
+    assert_eq!(known("host/tls"), set(&[]));
+    assert_eq!(known("host/hybrid"), set(&["holdover-plugin", "holdover-tls"]));
+    assert_eq!(known("host/xds"), set(&["holdover-tls"]));
     for adapter in ["host/storage", "host/node"] {
         assert_eq!(known(adapter), set(&["holdover-plugin", "holdover-ports"]), "{adapter}");
     }
     // Kong's wire and xDS have two ends, and one adapter for each.
-    for adapter in ["host/control-plane", "host/gateway"] {
-        assert_eq!(known(adapter), set(&["holdover-hybrid", "holdover-plugin", "holdover-ports", "holdover-xds"]), "{adapter}");
-    }
+    let both_wires = ["holdover-hybrid", "holdover-plugin", "holdover-ports", "holdover-xds"];
+    assert_eq!(known("host/gateway"), set(&both_wires));
+    assert_eq!(known("host/control-plane"), &set(&both_wires) | &set(&["holdover-tls"]));
     assert_eq!(known("host/component"), set(&["holdover-plugin", "holdover-plugin-build", "holdover-ports"]));
     let adapters = ["holdover-control-plane", "holdover-gateway"];
     let knows_adapters = members().into_iter().filter(|member| adapters.iter().all(|adapter| known(member).contains(*adapter)));

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io;
 
 use holdover_ports::{Answer, Unanswered};
+use holdover_tls::TlsFailure;
 use http::StatusCode;
 use rustls::AlertDescription;
 
@@ -49,19 +50,16 @@ fn answer_of(error: &reqwest::Error, tls: bool) -> Answer {
     if error.is_dns() {
         return Answer::NameNotResolved;
     }
+    if let Some(failure) = TlsFailure::within(error) {
+        return of_tls(&failure);
+    }
     let closed = if tls && !error.is_connect() { Answer::ClosedAfterTls } else { Answer::ConnectionReset };
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(here) = cause {
-        if let Some(found) = here.downcast_ref::<rustls::Error>() {
-            return of_tls(found);
-        }
         if here.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
             return closed;
         }
         if let Some(io) = here.downcast_ref::<io::Error>() {
-            if let Some(found) = rustls_within(io) {
-                return of_tls(found);
-            }
             match io.kind() {
                 io::ErrorKind::ConnectionRefused => return Answer::ConnectionRefused,
                 io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
@@ -79,26 +77,12 @@ fn answer_of(error: &reqwest::Error, tls: bool) -> Answer {
     if error.is_timeout() { Answer::TimedOut } else { Answer::Unexpected }
 }
 
-/// `io::Error::source` skips what it wraps, so a TLS error has to be asked for by name.
-fn rustls_within(io: &io::Error) -> Option<&rustls::Error> {
-    let inner = io.get_ref()?;
-    inner.downcast_ref::<rustls::Error>().or_else(|| rustls_within(inner.downcast_ref::<io::Error>()?))
-}
-
-fn of_tls(error: &rustls::Error) -> Answer {
-    match error {
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Answer::TheirCertificate,
-        rustls::Error::AlertReceived(
-            AlertDescription::NoCertificate
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateRequired,
-        ) => Answer::OurCertificate,
-        _ => Answer::Unexpected,
+fn of_tls(failure: &TlsFailure) -> Answer {
+    match failure {
+        TlsFailure::Theirs(_) => Answer::TheirCertificate,
+        // Whoever polls shows no certificate, so no signature of its own can be wrong: something between tampered with the handshake.
+        TlsFailure::Ours(AlertDescription::DecryptError) | TlsFailure::Other(_) => Answer::Unexpected,
+        TlsFailure::Ours(_) => Answer::OurCertificate,
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use holdover_control_plane::{Authorization, HttpControlPlane, HttpSettings};
 use holdover_ports::{Answer, Dial, Random, Session, Unanswered};
+use rustls::AlertDescription;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -169,6 +170,19 @@ async fn a_certificate_is_theirs_to_mend_until_its_issuer_is_trusted() {
     assert_eq!(session.next().await.unwrap().bytes(), "one");
 }
 
+#[tokio::test]
+async fn an_alert_about_certificates_is_a_word_against_this_node_and_no_other_alert_is() {
+    for (alert, answer) in [
+        (AlertDescription::CertificateRequired, Answer::OurCertificate),
+        (AlertDescription::AccessDenied, Answer::OurCertificate),
+        (AlertDescription::DecryptError, Answer::Unexpected),
+        (AlertDescription::HandshakeFailure, Answer::Unexpected),
+    ] {
+        let refused = refusal(tls_plane(serve_alert(alert).await, true).dial().await);
+        assert_eq!(refused.answer, answer, "{alert:?}: {}", refused.detail);
+    }
+}
+
 #[test]
 fn an_address_that_is_no_http_url_is_refused_with_a_sentence() {
     for url in ["", "ftp://host/x", "https://", "/etc/config"] {
@@ -244,6 +258,23 @@ async fn head_of(connection: &mut TcpStream) -> String {
         head.push(connection.read_u8().await.unwrap());
     }
     String::from_utf8(head).unwrap()
+}
+
+/// Answers each client's greeting with nothing but this alert.
+async fn serve_alert(alert: AlertDescription) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            // A record's type, its version and its length.
+            let mut head = [0; 5];
+            connection.read_exact(&mut head).await.unwrap();
+            let mut greeting = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+            connection.read_exact(&mut greeting).await.unwrap();
+            connection.write_all(&[21, 3, 3, 0, 2, 2, u8::from(alert)]).await.unwrap();
+        }
+    });
+    address
 }
 
 /// One thread with a plain rustls server: after each handshake it reads something, writes the reply and closes.

@@ -1,10 +1,9 @@
-//! Why TLS did not come about, in words for an operator. Decides nothing: [`crate::tls`] does.
+//! Why a certificate is not accepted, in words for an operator. Decides nothing: [`crate::tls`] does.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, Error, OtherError};
+use rustls::{CertificateError, Error, OtherError};
 
 /// What only this crate finds wrong with a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,50 +14,9 @@ pub(crate) enum Distrust {
     VersionOne,
 }
 
-/// What an error of TLS says about certificates.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum TlsFailure {
-    /// This side does not accept the other's certificate.
-    Theirs(String),
-    /// The other side says that it does not accept this one's.
-    Ours(String),
-    Other(String),
-}
-
-impl TlsFailure {
-    /// `None` if the error is the connection's and not of TLS.
-    pub fn within(error: &io::Error) -> Option<Self> {
-        let inner = error.get_ref()?;
-        match inner.downcast_ref::<Error>() {
-            Some(error) => Some(Self::of(error)),
-            None => Self::within(inner.downcast_ref::<io::Error>()?),
-        }
-    }
-
-    fn of(error: &Error) -> Self {
-        match error {
-            Error::InvalidCertificate(reason) => Self::Theirs(why_not(reason)),
-            Error::NoCertificatesPresented => Self::Theirs("it presented none".to_owned()),
-            Error::AlertReceived(
-                alert @ (AlertDescription::NoCertificate
-                | AlertDescription::BadCertificate
-                | AlertDescription::UnsupportedCertificate
-                | AlertDescription::CertificateRevoked
-                | AlertDescription::CertificateExpired
-                | AlertDescription::CertificateUnknown
-                | AlertDescription::UnknownCA
-                | AlertDescription::AccessDenied
-                // A signature of ours that it cannot verify.
-                | AlertDescription::DecryptError
-                | AlertDescription::CertificateRequired),
-            ) => Self::Ours(format!("alert {alert:?}")),
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
-/// The library's words, and what they mean for certificates as Kong's documentation makes them.
-fn why_not(reason: &CertificateError) -> String {
+/// The library's words, and what they mean for certificates as Kong's documentation makes them. `None`: there is none.
+pub(crate) fn why_not(reason: Option<&CertificateError>) -> String {
+    let Some(reason) = reason else { return "it presented none".to_owned() };
     match reason {
         CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => format!(
             "it has a common name only, and cluster_mtls = pki needs a subject alternative name that says '{}'; make it again with \

@@ -1,16 +1,15 @@
-//! Certificates and keys for both ends, and what a failed handshake says about them.
+//! Certificates and keys for both ends, and why one is not accepted.
 //!
 //! PEM comes as text that somebody else has read. An error begins with the setting it came from, where one is at fault; neither errors nor
 //! any `Debug` show a key.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
@@ -163,47 +162,14 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// What a broken handshake, or a connection cut after one, says about certificates.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TlsFailure {
-    Theirs(String),
-    Ours(String),
-    Other(String),
-}
-
-impl TlsFailure {
-    /// `None` if the error is the connection's and not of TLS.
-    pub fn within(error: &io::Error) -> Option<Self> {
-        let inner = error.get_ref()?;
-        match inner.downcast_ref::<Error>() {
-            Some(error) => Some(Self::of(error)),
-            None => Self::within(inner.downcast_ref::<io::Error>()?),
-        }
-    }
-
-    fn of(error: &Error) -> Self {
-        match error {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => Self::Theirs("no trusted authority has signed it".to_owned()),
-            // Of the certificate, where a trusted authority has the signer's name and another key; or of the handshake.
-            Error::InvalidCertificate(CertificateError::BadSignature) => {
-                Self::Theirs("no trusted authority has signed it, or who presents it does not have its key".to_owned())
-            }
-            Error::InvalidCertificate(reason) => Self::Theirs(reason.to_string()),
-            Error::NoCertificatesPresented => Self::Theirs("it presented none".to_owned()),
-            Error::AlertReceived(
-                alert @ (AlertDescription::NoCertificate
-                | AlertDescription::BadCertificate
-                | AlertDescription::UnsupportedCertificate
-                | AlertDescription::CertificateRevoked
-                | AlertDescription::CertificateExpired
-                | AlertDescription::CertificateUnknown
-                | AlertDescription::UnknownCA
-                | AlertDescription::AccessDenied
-                | AlertDescription::DecryptError
-                | AlertDescription::CertificateRequired),
-            ) => Self::Ours(format!("alert {alert:?}")),
-            other => Self::Other(other.to_string()),
-        }
+/// Why a certificate is not accepted. `None`: there is none.
+pub(crate) fn why_not(reason: Option<&CertificateError>) -> String {
+    match reason {
+        None => "it presented none".to_owned(),
+        Some(CertificateError::UnknownIssuer) => "no trusted authority has signed it".to_owned(),
+        // Of the certificate, where a trusted authority has the signer's name and another key; or of the handshake.
+        Some(CertificateError::BadSignature) => "no trusted authority has signed it, or who presents it does not have its key".to_owned(),
+        Some(other) => other.to_string(),
     }
 }
 
@@ -222,20 +188,5 @@ impl fmt::Debug for ClientTls {
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerTls").field("asks_for_certificates", &self.asks_for_certificates).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_of_tls_is_found_however_deep_it_lies_and_another_error_is_none() {
-        let failed = || io::Error::other(Error::NoCertificatesPresented);
-        let found = Some(TlsFailure::Theirs("it presented none".to_owned()));
-        assert_eq!(TlsFailure::within(&failed()), found);
-        assert_eq!(TlsFailure::within(&io::Error::other(io::Error::other(failed()))), found);
-        assert_eq!(TlsFailure::within(&io::Error::other("cut")), None);
-        assert_eq!(TlsFailure::within(&io::Error::other(io::Error::from(io::ErrorKind::ConnectionReset))), None);
     }
 }

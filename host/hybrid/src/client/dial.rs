@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use holdover_tls::TlsFailure;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -12,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::refusal::is_reset;
 use super::{Refusal, Stage, Target};
-use crate::distrust::TlsFailure;
+use crate::distrust::why_not;
 use crate::frames::{Kind, Link, LinkError, Side};
 use crate::upgrade::{self, NoHead};
 use crate::{Proxy, STEP, proxy};
@@ -163,9 +164,9 @@ fn of_connect(error: &io::Error) -> Refusal {
 
 fn of_io(error: &io::Error, stage: Stage) -> Refusal {
     match TlsFailure::within(error) {
-        Some(TlsFailure::Theirs(detail)) => Refusal::TheirCertificate(detail),
-        Some(TlsFailure::Ours(detail)) => Refusal::OurCertificate(detail),
-        Some(TlsFailure::Other(detail)) => Refusal::Tls(detail),
+        Some(TlsFailure::Theirs(reason)) => Refusal::TheirCertificate(why_not(reason.as_ref())),
+        Some(TlsFailure::Ours(alert)) => Refusal::OurCertificate(format!("alert {alert:?}")),
+        Some(TlsFailure::Other(error)) => Refusal::Tls(error.to_string()),
         None if is_reset(error) || error.kind() == io::ErrorKind::UnexpectedEof => Refusal::ConnectionReset { stage },
         None => Refusal::Tls(error.to_string()),
     }

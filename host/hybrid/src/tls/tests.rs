@@ -1,11 +1,12 @@
 use std::path::Path;
 
+use holdover_tls::TlsFailure;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_rustls::{TlsAcceptor, TlsConnector, server};
 
 use super::*;
 use crate::Given;
-use crate::distrust::TlsFailure;
+use crate::distrust::why_not;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
@@ -28,7 +29,7 @@ async fn another_certificate_is_refused_by_the_client_and_judged_a_stranger_by_t
     for version in VERSIONS {
         let client = shared_client(&ours, version);
         let (refused, _) = meet(&client, &ServerTls::shared(&other).unwrap(), "").await;
-        let Err(TlsFailure::Theirs(why)) = refused else { panic!("{refused:?}") };
+        let why = why_theirs(refused);
         assert!(why.contains("cluster_cert"), "{why}");
 
         let careless = presenting(&other, Arc::new(Careless), version);
@@ -81,7 +82,7 @@ async fn pki_asks_for_a_chain_and_the_name() {
     let (strangers, their_ca) = authority();
     let theirs = ServerTls::pki(&issued(&their_ca, "cp.example", None), &strangers).unwrap();
     let (refused, _) = meet(&dialling, &theirs, "cp.example").await;
-    let Err(TlsFailure::Theirs(why)) = refused else { panic!("{refused:?}") };
+    let why = why_theirs(refused);
     assert!(why.contains("cluster_ca_cert"), "{why}");
 
     let stranger = presenting(&issued(&their_ca, "dp.example", None), Arc::new(Careless), &rustls::version::TLS12);
@@ -95,11 +96,11 @@ async fn pki_says_what_is_wrong_with_certificates_as_kong_makes_them() {
     let common_name_only = issued(&ca, "", Some("cp.example"));
     let dialling = ClientTls::pki(&issued(&ca, "dp.example", None), &authorities, None).unwrap();
     let (refused, _) = meet(&dialling, &ServerTls::pki(&common_name_only, &authorities).unwrap(), "cp.example").await;
-    let Err(TlsFailure::Theirs(why)) = refused else { panic!("{refused:?}") };
+    let why = why_theirs(refused);
     assert!(why.contains("subject alternative name that says 'cp.example'"), "{why}");
 
     let (refused, _) = meet(&dialling, &ServerTls::shared(&of_cluster("cluster")).unwrap(), "cp.example").await;
-    let Err(TlsFailure::Theirs(why)) = refused else { panic!("{refused:?}") };
+    let why = why_theirs(refused);
     assert!(why.contains("X.509 version 1"), "{why}");
 }
 
@@ -128,8 +129,14 @@ async fn meet(client: &ClientTls, server: &ServerTls, host: &str) -> (Result<(),
         Some(judged)
     };
     let (dialled, judged) = tokio::join!(dialling, serving);
-    let failure = |error: std::io::Error| TlsFailure::within(&error).unwrap_or(TlsFailure::Other(error.to_string()));
+    let failure = |error: std::io::Error| TlsFailure::within(&error).unwrap_or(TlsFailure::Other(Error::General(error.to_string())));
     (dialled.map_err(failure), judged)
+}
+
+/// In the words for an operator.
+fn why_theirs(refused: Result<(), TlsFailure>) -> String {
+    let Err(TlsFailure::Theirs(reason)) = refused else { panic!("{refused:?}") };
+    why_not(reason.as_ref())
 }
 
 fn shared_client(identity: &Identity, version: &'static SupportedProtocolVersion) -> ClientTls {

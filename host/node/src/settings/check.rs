@@ -10,6 +10,7 @@ mod front;
 mod gateway;
 mod hybrid;
 mod keys;
+mod speakers;
 mod xds;
 
 use std::net::SocketAddr;
@@ -33,8 +34,9 @@ use control_plane::control_plane;
 use exporting::{Exporting, exporting};
 use fallback::{Fallback, fallback};
 use gateway::gateway;
-use hybrid::{Speakers, hybrid};
+use hybrid::hybrid;
 use keys::{Keys, Ways, keys};
+use speakers::Speakers;
 use xds::xds;
 
 pub fn check(raw: &RawSettings, environment: &Environment, judges: &Judges<'_>, problems: Vec<Problem>) -> Result<Settings, Problems> {
@@ -82,8 +84,7 @@ fn groups(reading: &mut Reading<'_>, environment: &Environment, judges: &Judges<
     let format = format(reading);
     let identity = identity(reading, environment, format.as_ref().map(|(format, _)| *format));
     let gateway = gateway(reading, format.as_ref().map(|(format, _)| *format), judges);
-    let speakers =
-        Speakers { control_plane: control_plane.as_ref(), gateway: gateway.as_ref(), format: format.as_ref().map(|(format, _)| *format) };
+    let speakers = Speakers::of(control_plane.as_ref(), gateway.as_ref(), format.as_ref().map(|(format, _)| *format));
     let hybrid = hybrid(reading, &speakers, judges);
     let xds = xds(reading, &speakers, judges);
     let ways = Ways::of(fallback.as_ref(), format.as_ref().map(|(format, _)| *format));

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use holdover_tls::TlsFailure;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,7 +20,7 @@ use tonic::codegen::Service;
 
 use super::refusal::{Ended, Refusal, Stage};
 use crate::codec::Unreadable;
-use crate::tls::TlsFailure;
+use crate::tls::why_not;
 use crate::{PING_TIMEOUT, bounded};
 
 /// A connection ends in the moment in which its streams do. One that goes on lost a stream alone.
@@ -41,16 +42,9 @@ pub(crate) struct Channel {
 #[derive(Clone)]
 pub(crate) struct Requests(SendRequest<Body>);
 
-/// The first error of the socket, once there is one.
+/// What the first error of the socket says, once there is one.
 #[derive(Clone, Default)]
-struct Broken(Arc<OnceLock<Breach>>);
-
-#[derive(Clone, Debug)]
-enum Breach {
-    Tls(TlsFailure),
-    Cut,
-    Other(String),
-}
+struct Broken(Arc<OnceLock<Ended>>);
 
 struct Watched<S> {
     link: S,
@@ -151,31 +145,24 @@ impl Broken {
     fn saw<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &outcome {
             // Only the first is the cause.
-            let _ = self.0.set(Breach::of(error));
+            let _ = self.0.set(of_socket(error));
         }
         outcome
     }
 
     fn ended(&self) -> Option<Ended> {
-        let ended = match self.0.get()? {
-            Breach::Tls(TlsFailure::Ours(detail)) => Ended::OurCertificate(detail.clone()),
-            Breach::Tls(TlsFailure::Theirs(detail) | TlsFailure::Other(detail)) | Breach::Other(detail) => {
-                Ended::Broken { detail: detail.clone() }
-            }
-            Breach::Cut => Ended::ConnectionReset,
-        };
-        Some(ended)
+        self.0.get().cloned()
     }
 }
 
-impl Breach {
-    fn of(error: &io::Error) -> Self {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-        match TlsFailure::within(error) {
-            Some(failure) => Self::Tls(failure),
-            None if matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof) => Self::Cut,
-            None => Self::Other(error.to_string()),
-        }
+fn of_socket(error: &io::Error) -> Ended {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match TlsFailure::within(error) {
+        Some(TlsFailure::Theirs(reason)) => Ended::Broken { detail: why_not(reason.as_ref()) },
+        Some(TlsFailure::Ours(alert)) => Ended::OurCertificate(format!("alert {alert:?}")),
+        Some(TlsFailure::Other(error)) => Ended::Broken { detail: error.to_string() },
+        None if matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof) => Ended::ConnectionReset,
+        None => Ended::Broken { detail: error.to_string() },
     }
 }
 

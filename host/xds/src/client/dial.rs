@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use holdover_tls::TlsFailure;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -11,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use super::channel::Link;
 use super::{Refusal, Stage, Target};
 use crate::ClientTls;
-use crate::tls::TlsFailure;
+use crate::tls::why_not;
 
 /// TCP asks after a machine that has been silent for so long, so often, and with this time between two questions.
 const IDLE: Duration = Duration::from_secs(10);
@@ -92,9 +93,9 @@ fn of_connect(error: &io::Error) -> Refusal {
 
 fn of_handshake(error: &io::Error) -> Refusal {
     match TlsFailure::within(error) {
-        Some(TlsFailure::Theirs(detail)) => Refusal::TheirCertificate(detail),
-        Some(TlsFailure::Ours(detail)) => Refusal::OurCertificate(detail),
-        Some(TlsFailure::Other(detail)) => Refusal::Tls(detail),
+        Some(TlsFailure::Theirs(reason)) => Refusal::TheirCertificate(why_not(reason.as_ref())),
+        Some(TlsFailure::Ours(alert)) => Refusal::OurCertificate(format!("alert {alert:?}")),
+        Some(TlsFailure::Other(error)) => Refusal::Tls(error.to_string()),
         None => Refusal::ConnectionReset { stage: Stage::Tls },
     }
 }

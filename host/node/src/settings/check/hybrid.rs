@@ -6,19 +6,13 @@ use holdover_plugin::config::Format;
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::secret::Secret;
-use super::super::{ClusterMtls, ControlPlane, Gateway, Hybrid, Judges};
+use super::super::{ClusterMtls, Hybrid, Judges};
+use super::speakers::{Speakers, Spoken};
 
 /// Kong's own lower bound.
 const PAYLOAD_BYTES_MIN: usize = 4 * 1024 * 1024;
 /// A frame beyond this could hold nothing that a node takes.
 const PAYLOAD_BYTES_MAX: usize = 256 * 1024 * 1024;
-
-/// Whose settings these are.
-pub struct Speakers<'a> {
-    pub control_plane: Option<&'a ControlPlane>,
-    pub gateway: Option<&'a Gateway>,
-    pub format: Option<Format>,
-}
 
 /// `Some(None)`: nobody speaks it here.
 pub fn hybrid(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judges<'_>) -> Option<Option<Hybrid>> {
@@ -34,23 +28,19 @@ pub fn hybrid(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judge
     });
     let plugins = reading.defaulted(Name::Plugins, |text| Ok(plugins(text)));
     let uses_proxy = reading.switch(Name::ClusterUseProxy);
-    let follows = matches!(speakers.control_plane, Some(ControlPlane::Kong { .. }));
-    let stands_in = matches!(speakers.gateway, Some(Gateway::Kong { .. }));
-    if !follows && !stands_in {
-        let xds =
-            matches!(speakers.control_plane, Some(ControlPlane::Xds { .. })) || matches!(speakers.gateway, Some(Gateway::Envoy { .. }));
+    if speakers.kong.by_nobody() {
         // These belong to xDS as well.
         let shared = [Name::ClusterCert, Name::ClusterCertKey, Name::ClusterServerName];
-        for name in HYBRID_ONLY.into_iter().filter(|name| !(xds && shared.contains(name))) {
+        for name in HYBRID_ONLY.into_iter().filter(|name| speakers.xds.by_nobody() || !shared.contains(name)) {
             reading.idle(name, "neither the control plane nor the gateway speaks Kong's hybrid protocol here");
         }
         return Some(None);
     }
-    if follows && matches!(speakers.format, Some(Format::Document | Format::Xds)) {
+    if speakers.kong.follows.is_some() && matches!(speakers.format, Some(Format::Document | Format::Xds)) {
         let fix = "what Kong's control plane sends is of the format kong; write holdover_format = kong";
         reading.contradiction(Name::Format, fix);
     }
-    dials_itself(reading, speakers);
+    dials_itself(reading, speakers.kong);
     let cert = reading.required(Name::ClusterCert, "give the cluster's certificate, as Kong has it", |text| Ok(text.to_owned()));
     let cert_key = reading.required(Name::ClusterCertKey, "give the key of cluster_cert", |text| Ok(Secret::new(text.to_owned())));
     let server_name = reading.text(Name::ClusterServerName);
@@ -94,15 +84,13 @@ const HYBRID_ONLY: [Name; 8] = [
 ];
 
 /// With one `kong.conf` for data plane and node, `cluster_control_plane` is this node itself.
-fn dials_itself(reading: &mut Reading<'_>, speakers: &Speakers<'_>) {
-    let (Some(ControlPlane::Kong { address, setting }), Some(Gateway::Kong { listen })) = (speakers.control_plane, speakers.gateway) else {
-        return;
-    };
+fn dials_itself(reading: &mut Reading<'_>, kong: Spoken<'_>) {
+    let (Some(address), Some(listen)) = (kong.follows, kong.listens) else { return };
     let Some((host, port)) = address.rsplit_once(':') else { return };
     let here = host == "localhost"
         || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback() || ip == listen.ip());
     if here && port.parse() == Ok(listen.port()) {
-        let name = if *setting == Name::ControlPlane.as_str() { Name::ControlPlane } else { Name::ClusterControlPlane };
+        let name = if reading.is_given(Name::ControlPlane) { Name::ControlPlane } else { Name::ClusterControlPlane };
         let fix = "this is holdover_stand_in_listen, so the node would dial itself; set holdover_control_plane = kong://host:port to the real \
                    control plane";
         reading.contradiction(name, fix);

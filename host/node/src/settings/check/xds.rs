@@ -8,38 +8,34 @@ use holdover_plugin::config::Format;
 use super::super::reading::Reading;
 use super::super::reference::Name;
 use super::super::secret::Secret;
-use super::super::{ControlPlane, Gateway, Judges, Xds};
-use super::hybrid::Speakers;
+use super::super::{Judges, Xds};
+use super::speakers::{Speakers, Spoken};
 
 /// `Some(None)`: nobody speaks it here.
 pub fn xds(reading: &mut Reading<'_>, speakers: &Speakers<'_>, judges: &Judges<'_>) -> Option<Option<Xds>> {
-    let follows = matches!(speakers.control_plane, Some(ControlPlane::Xds { .. }));
-    let listen = match speakers.gateway {
-        Some(Gateway::Envoy { listen }) => Some(*listen),
-        Some(Gateway::Builtin { .. } | Gateway::File { .. } | Gateway::Kong { .. } | Gateway::None) | None => None,
-    };
-    if !follows {
+    let Spoken { follows, listens } = speakers.xds;
+    if follows.is_none() {
         for name in [Name::XdsProtocol, Name::NodeDescription] {
             reading.idle(name, "the control plane is no xDS management server");
         }
     }
-    if !follows && listen.is_none() {
+    if speakers.xds.by_nobody() {
         return Some(None);
     }
-    if follows && speakers.format != Some(Format::Xds) {
+    if follows.is_some() && speakers.format != Some(Format::Xds) {
         let fix = "what an xDS management server sends is of the format xds; write holdover_format = xds";
         reading.contradiction(Name::Format, fix);
         return None;
     }
-    let follows_tls = matches!(speakers.control_plane, Some(ControlPlane::Xds { url, .. }) if url.starts_with("https://"));
-    let serves_tls = is_open(listen);
+    let follows_tls = follows.is_some_and(|url| url.starts_with("https://"));
+    let serves_tls = is_open(listens);
     idle(reading, follows_tls, serves_tls);
     let node_group = reading.text(Name::NodeGroup).flatten();
     let node_description = reading.text(Name::NodeDescription);
-    let identity = identity(reading, listen);
-    let ca_cert = ca_cert(reading, listen);
+    let identity = identity(reading, listens);
+    let ca_cert = ca_cert(reading, listens);
     let server_name = reading.text(Name::ClusterServerName);
-    let node_description = node_description?.filter(|_| follows);
+    let node_description = node_description?.filter(|_| follows.is_some());
     let xds = Xds {
         node_group: node_group?,
         node_description,

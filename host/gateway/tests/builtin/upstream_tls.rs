@@ -158,7 +158,7 @@ async fn grpc_goes_by_http2_with_the_upstreams_name_with_tls_and_without() {
         let mut document = over_tls(&upstream, "up.test", json!({ "protocol": protocol }), &ours);
         document["routes"][0]["protocols"] = json!(["grpc"]);
         gateway.apply(&config(&document)).await.unwrap();
-        let seen = get_by_http2(&gateway, "/a").await;
+        let seen = asked_by_http2(&gateway, "/a").await;
         assert_eq!((&seen["version"], &seen["authority"]), (&json!("HTTP/2.0"), &json!("up.test")), "{protocol}: {seen}");
         let name = if protocol == "grpcs" { json!("up.test") } else { Value::Null };
         assert_eq!((&seen["server_name"], &seen["host"]), (&name, &Value::Null), "{protocol}: {seen}");
@@ -290,7 +290,7 @@ fn over_tls(upstream: &Seeing, name: &str, tls: Value, authority: &Authority) ->
     })
 }
 
-async fn get_by_http2(gateway: &Builtin, path: &str) -> Value {
+async fn asked_by_http2(gateway: &Builtin, path: &str) -> Value {
     let stream = TcpStream::connect(gateway.local_addr().unwrap()).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);

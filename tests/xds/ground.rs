@@ -21,7 +21,7 @@ use crate::resources::{Resources, of_envoy};
 pub const GROUP: &str = "edge";
 
 /// What a backup node says of itself besides.
-pub const DESCRIPTION: &str = r#"{"locality": {"zone": "z1"}, "metadata": {"CLUSTER_ID": "main", "NESTED": {"deep": [1, true]}}}"#;
+pub const DESCRIPTION: &str = r#"{"locality": {"zone": "z1"}, "metadata": {"CLUSTER_ID": "main", "NESTED": {"deep": [1.5, true]}}}"#;
 
 const BUCKET: &str = "holdover-xds";
 const PREFIX: &str = "prod";

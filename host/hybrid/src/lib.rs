@@ -22,6 +22,7 @@ pub mod version;
 
 mod distrust;
 mod frames;
+mod proof;
 mod spki;
 mod upgrade;
 
@@ -31,10 +32,11 @@ pub use client::{Acknowledges, Connection, Ended, HostPort, Received, Refusal, S
 pub use frames::BadFrame;
 pub use identity::{Authorities, Given, Identity};
 pub use message::{BasicInfo, Plugin, bundled_plugins};
+pub use proof::ServerProof;
 pub use proxy::Proxy;
 pub use reconfigure::{NotRead, Reconfigure};
 pub use server::{DataPlane, Introduced, Limits, Offer, Offers, State, serve};
-pub use tls::{ClientTls, ServerTls, verify_tls12, verify_tls13};
+pub use tls::{ClientTls, ServerTls};
 pub use version::KongVersion;
 
 /// The hash of a data plane that runs no configuration.

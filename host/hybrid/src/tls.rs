@@ -16,18 +16,19 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ALL_VERSIONS, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, ServerConfig,
-    ServerConnection, SignatureScheme, SupportedProtocolVersion,
+    ALL_VERSIONS, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, ServerConnection, SignatureScheme,
+    SupportedProtocolVersion,
 };
-use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::distrust::Distrust;
 use crate::identity::{Authorities, Identity, sha256};
+use crate::proof::{self, ServerProof};
 use crate::spki;
 
 /// The name that every certificate of shared mode goes by.
@@ -63,7 +64,7 @@ impl ClientTls {
     /// `cluster_mtls = shared`.
     pub fn shared(identity: &Identity) -> Result<Self, String> {
         let name = ServerName::try_from(SHARED_NAME).map_err(|error| format!("'{SHARED_NAME}' is no server name ({error})"))?;
-        Self::new(identity, Arc::new(Pinned::to(identity)), Some(name), ALL_VERSIONS)
+        Self::new(identity, pinned(identity), Some(name), ALL_VERSIONS)
     }
 
     /// `cluster_mtls = pki`. `server_name` is `cluster_server_name`; without it, the host of `cluster_control_plane` is the name.
@@ -180,10 +181,12 @@ impl ResolvesServerCert for Presented {
 }
 
 /// Trusts one certificate, by its digest.
-#[derive(Debug)]
-struct Pinned {
-    leaf_sha256: [u8; 32],
-    algorithms: WebPkiSupportedAlgorithms,
+fn pinned(identity: &Identity) -> Arc<dyn ServerCertVerifier> {
+    let leaf_sha256 = identity.leaf_sha256();
+    Arc::new(ServerProof::of(move |leaf| match sha256(leaf) == leaf_sha256 {
+        true => Ok(()),
+        false => Err(Distrust::NotOfThisCluster.into()),
+    }))
 }
 
 /// Trusts a chain and a name, as the library does; it only says more plainly what is wrong with version 1.
@@ -196,53 +199,9 @@ struct Requested {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Pinned {
-    fn to(identity: &Identity) -> Self {
-        Self { leaf_sha256: identity.leaf_sha256(), algorithms: ring::default_provider().signature_verification_algorithms }
-    }
-}
-
 impl Requested {
     fn new() -> Self {
-        Self { algorithms: ring::default_provider().signature_verification_algorithms }
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if sha256(end_entity) == self.leaf_sha256 {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(Distrust::NotOfThisCluster.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        Self { algorithms: proof::algorithms() }
     }
 }
 
@@ -308,7 +267,7 @@ impl ClientCertVerifier for Requested {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12(message, cert, dss, &self.algorithms)
+        proof::verify_tls12(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -317,41 +276,11 @@ impl ClientCertVerifier for Requested {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13(message, cert, dss, &self.algorithms)
+        proof::verify_tls13(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-/// TLS 1.3 binds each scheme to one curve: the library's own check for keys without a certificate does that.
-pub fn verify_tls13(
-    message: &[u8],
-    cert: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
-) -> Result<HandshakeSignatureValid, Error> {
-    let key = spki::public_key(cert).ok_or(CertificateError::BadEncoding)?;
-    verify_tls13_signature_with_raw_key(message, &SubjectPublicKeyInfoDer::from(key.spki), dss, algorithms)
-}
-
-/// In TLS 1.2 a scheme names only the hash, so the algorithm is the one of the scheme that fits the key.
-pub fn verify_tls12(
-    message: &[u8],
-    cert: &CertificateDer<'_>,
-    dss: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
-) -> Result<HandshakeSignatureValid, Error> {
-    let key = spki::public_key(cert).ok_or(CertificateError::BadEncoding)?;
-    let of_scheme = algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme).map(|(_, fitting)| *fitting);
-    let fitting = of_scheme.unwrap_or_default().iter().find(|algorithm| algorithm.public_key_alg_id().as_ref() == key.algorithm);
-    let Some(algorithm) = fitting else {
-        return Err(PeerIncompatible::NoSignatureSchemesInCommon.into());
-    };
-    match algorithm.verify_signature(key.bits, message, dss.signature()) {
-        Ok(()) => Ok(HandshakeSignatureValid::assertion()),
-        Err(_) => Err(CertificateError::BadSignature.into()),
     }
 }
 

@@ -7,15 +7,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use holdover_hybrid::ServerProof;
 use holdover_plugin::model::Digest;
 use holdover_plugin::routing::{KeyPair, UpstreamCertificates, UpstreamTls};
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, Error, RootCertStore};
 
 use super::authorities::UpstreamAuthorities;
 use super::certificates::{self, NotUsable};
@@ -68,7 +69,8 @@ impl Trust {
     fn way(&self, wanted: &UpstreamTls, certificates: &UpstreamCertificates) -> Result<Way, Impossible> {
         let mut said = Said::default();
         let verifier: Arc<dyn ServerCertVerifier> = match wanted.verify.unwrap_or(self.verifies) {
-            false => Arc::new(Unproven(provider())),
+            // Whatever its certificate is, the upstream has the key.
+            false => Arc::new(ServerProof::of(|_| Ok(()))),
             true => {
                 said.say("verified");
                 WebPkiServerVerifier::builder_with_provider(self.roots(wanted, certificates, &mut said)?, provider())
@@ -128,45 +130,6 @@ impl Said {
 
     fn digest(&self) -> Digest {
         Digest::of(&self.0)
-    }
-}
-
-/// Takes every certificate. That the upstream has its key is proven all the same.
-#[derive(Debug)]
-struct Unproven(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unproven {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        holdover_hybrid::verify_tls12(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        holdover_hybrid::verify_tls13(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

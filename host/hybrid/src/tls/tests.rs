@@ -140,7 +140,7 @@ fn why_theirs(refused: Result<(), TlsFailure>) -> String {
 }
 
 fn shared_client(identity: &Identity, version: &'static SupportedProtocolVersion) -> ClientTls {
-    presenting(identity, Arc::new(Pinned::to(identity)), version)
+    presenting(identity, pinned(identity), version)
 }
 
 /// A client that would be let in by any server, for tests of what a server makes of it.

@@ -12,8 +12,8 @@ pub struct Service {
     /// How many further attempts a request gets that could not be sent.
     pub retries: u32,
     pub timeouts: Timeouts,
-    /// The place in [`Table::upstream_tls`](super::Table::upstream_tls) of how TLS is spoken to it, if it is.
-    pub tls: usize,
+    /// The place in [`Table::upstream_tls`](super::Table::upstream_tls) of how TLS is spoken to it. `None`: in plain.
+    pub tls: Option<usize>,
     pub(super) path: String,
     /// The place of the upstream that the host names.
     pub(super) upstream: Option<usize>,
@@ -43,7 +43,7 @@ const RETRIES: u32 = 5;
 const TIMEOUT_MS: u64 = 60_000;
 
 impl Service {
-    pub(super) fn of(service: entity::Service, scheme: Scheme, tls: usize, upstream: Option<usize>) -> Self {
+    pub(super) fn of(service: entity::Service, scheme: Scheme, tls: Option<usize>, upstream: Option<usize>) -> Self {
         // Float casts saturate, and validation has bounded these.
         let milliseconds = |number: Option<f64>| number.map_or(TIMEOUT_MS, |number| number as u64);
         Self {
@@ -93,7 +93,7 @@ impl Scheme {
         }
     }
 
-    pub fn is_tls(self) -> bool {
+    pub(super) fn is_tls(self) -> bool {
         match self {
             Self::Http | Self::Grpc => false,
             Self::Https | Self::Grpcs => true,

@@ -276,7 +276,8 @@ impl Services {
                 None => Known::OtherProtocol,
                 Some(scheme) => {
                     let upstream = names.get(service.host.as_str()).copied();
-                    let tls = tls.place(UpstreamTls::of(&service, scheme, upstream.and_then(|place| upstreams.get(place))));
+                    let way = UpstreamTls::of(&service, scheme, upstream.and_then(|place| upstreams.get(place)));
+                    let tls = way.map(|way| tls.place(way));
                     services.push(Service::of(service, scheme, tls, upstream));
                     Known::Serving(small(services.len() - 1))
                 }

@@ -52,17 +52,14 @@ struct Authority {
 }
 
 impl UpstreamTls {
-    /// A service's own client certificate goes before that of the upstream its host names.
-    pub(super) fn of(service: &entity::Service, scheme: Scheme, upstream: Option<&Upstream>) -> Self {
-        if !scheme.is_tls() {
-            return Self::default();
-        }
+    /// A service's own client certificate goes before that of the upstream its host names. `None` in plain.
+    pub(super) fn of(service: &entity::Service, scheme: Scheme, upstream: Option<&Upstream>) -> Option<Self> {
         let own = service.client_certificate.as_ref();
-        Self {
+        scheme.is_tls().then(|| Self {
             verify: service.tls_verify,
             authorities: service.ca_certificates.clone(),
             client_certificate: own.or_else(|| upstream?.client_certificate.as_ref()).cloned(),
-        }
+        })
     }
 }
 
@@ -188,7 +185,7 @@ services:
             forwarded_host: None,
         };
         match table.decide(&request) {
-            Decision::Proxy(proxy) => table.upstream_tls()[proxy.service.tls].clone(),
+            Decision::Proxy(proxy) => proxy.service.tls.map_or_else(UpstreamTls::default, |place| table.upstream_tls()[place].clone()),
             other => panic!("{path} is not proxied: {other:?}"),
         }
     }

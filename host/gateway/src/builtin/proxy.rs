@@ -52,11 +52,12 @@ async fn answer(served: &Served, connection: &Connection, request: Request<Incom
     Answered::by_us(match decide(&configuration.table, connection, &request, &named, &asker) {
         Decision::Proxy(proxy) if proxy.route.takes_grpc() && !http2 => respond::http2_required(),
         Decision::Proxy(proxy) => {
-            let (id, tls) = (proxy.correlation.map(id_of), configuration.upstream_tls.get(proxy.service.tls));
-            if proxy.service.scheme.is_tls() && tls.is_none() {
-                return Answered::by_us(respond::tls_not_possible());
-            }
-            let tls = tls.filter(|_| proxy.service.scheme.is_tls());
+            let tls = match proxy.service.tls.map(|place| configuration.upstream_tls.get(place)) {
+                Some(None) => return Answered::by_us(respond::tls_not_possible()),
+                Some(Some(way)) => Some(way),
+                None => None,
+            };
+            let id = proxy.correlation.map(id_of);
             return forward(served, connection, request, &named, Going { proxy: &proxy, tls, asker, arrival, id }).await;
         }
         Decision::Respond(answer) => {

@@ -104,8 +104,7 @@ fn by_table(worker: &Worker, table: &Table, echo: &Echo) -> Action {
 }
 
 fn forward(worker: &Worker, table: &Table, received: &Received, proxy: &Proxy<'_>, echo: &Echo) -> Action {
-    // Each service of a table has its place there.
-    let Some(tls) = table.upstream_tls().get(proxy.service.tls) else { return respond::unexpected() };
+    let tls = proxy.service.tls.and_then(|place| table.upstream_tls().get(place));
     let way = match Way::of(proxy.service.scheme, tls) {
         Ok(way) => way,
         Err(wanted) => return respond::unspoken(wanted),

@@ -25,13 +25,15 @@ pub enum Unspoken {
 }
 
 impl Way {
-    pub fn of(scheme: Scheme, tls: &UpstreamTls) -> Result<Self, Unspoken> {
-        if tls.client_certificate.is_some() {
+    /// `tls`: `None` for what is spoken in plain.
+    pub fn of(scheme: Scheme, tls: Option<&UpstreamTls>) -> Result<Self, Unspoken> {
+        if tls.is_some_and(|tls| tls.client_certificate.is_some()) {
             return Err(Unspoken::ClientCertificate);
         }
-        let verifies = tls.verify.unwrap_or(false);
+        let verified = tls.filter(|tls| tls.verify == Some(true));
+        let verifies = verified.is_some();
         // Nobody is held against them otherwise.
-        if verifies && !tls.authorities.is_empty() {
+        if verified.is_some_and(|tls| !tls.authorities.is_empty()) {
             return Err(Unspoken::OwnAuthorities);
         }
         match (scheme, verifies) {

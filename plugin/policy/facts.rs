@@ -16,6 +16,8 @@ pub struct Facts {
     pub connected: bool,
     /// Whether the process is about to end in an orderly way.
     pub stopping: bool,
+    /// Whether somebody accepts connections at the control plane's address where nobody did. Said once.
+    pub appeared: bool,
     /// A random number of this process: tells a state of this one from one that an earlier process left behind.
     pub process: u64,
     /// The number of the control plane's session that delivered last; rises with every session, 0 before the first. A process that finds

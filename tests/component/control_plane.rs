@@ -16,6 +16,7 @@ const REDIAL_MAX: Duration = Duration::from_secs(10);
 
 rule! { boot_11, "boot-11":
     boot_11_the_control_plane_is_tried_every_five_to_ten_seconds_for_ever,
+    boot_11_who_appears_where_nobody_was_is_dialled_at_once_and_once,
     boot_11_its_first_configuration_replaces_the_fallback_in_one_step,
     boot_11_the_same_configuration_takes_over_without_being_applied,
     boot_11_a_flapping_control_plane_causes_no_flapping_of_configuration,
@@ -34,6 +35,27 @@ async fn boot_11_the_control_plane_is_tried_every_five_to_ten_seconds_for_ever(s
         let since: Vec<Duration> = [&[served_at], redials.as_slice()].concat().windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(since.iter().all(|gap| (Duration::from_secs(5)..=REDIAL_MAX).contains(gap)), "{since:?}");
         assert!((2160..=4320).contains(&since.len()), "{} redials", since.len());
+    }
+}
+
+async fn boot_11_who_appears_where_nobody_was_is_dialled_at_once_and_once(stage: Stage) {
+    let (stored, live) = (documents::kong("stored"), documents::kong("live"));
+    for generations in [&[stored.as_slice()][..], &[]] {
+        let world = world_with(generations);
+        let mut node = stage.start(&world).await;
+        node.run_for(Duration::from_millis(100)).await;
+        let attempts = || world.trace.times(|act| *act == Act::Attempt);
+        let (before, appeared_at) = (attempts(), world.trace.elapsed());
+        node.somebody_appears().await;
+        assert_eq!(attempts(), [before.as_slice(), &[appeared_at]].concat());
+        if !generations.is_empty() {
+            node.run_for(Duration::from_millis(4_900)).await;
+            assert_eq!(attempts().len(), before.len() + 1, "it was somebody else, and is dialled as ever");
+        }
+
+        world.control_plane.behaves(Behaviour::delivers(&live));
+        node.somebody_appears().await;
+        node.assert_serves(&live, Origin::ControlPlane);
     }
 }
 

@@ -99,6 +99,13 @@ impl Node<'_> {
         }
     }
 
+    /// Somebody is where the control plane was not.
+    pub async fn somebody_appears(&mut self) {
+        let facts = Facts { appeared: true, ..self.facts(false) };
+        let ended = self.importing.tick(facts, self.state.clone()).await;
+        self.take(ended);
+    }
+
     /// An orderly end.
     pub async fn stop(mut self) {
         let ended = self.importing.tick(self.facts(true), self.state.clone()).await;
@@ -136,6 +143,7 @@ impl Node<'_> {
             serving: self.serving.clone(),
             connected: self.world.control_plane.connected(),
             stopping,
+            appeared: false,
             process: self.process,
             session: self.world.control_plane.session(),
         }

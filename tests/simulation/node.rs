@@ -161,6 +161,7 @@ impl Node {
             serving: life.as_ref().and_then(|life| life.serving.clone()),
             connected: session.is_open(),
             stopping: life.as_ref().is_some_and(|life| life.stopping),
+            appeared: false,
             process: life.as_ref().map(|life| life.number).unwrap_or_default(),
             session: session.number.get(),
         }

@@ -157,6 +157,7 @@ impl GatewayNode {
             serving: self.serving.clone(),
             connected: self.world.control_plane.connected(),
             stopping,
+            appeared: false,
             process: self.process.unwrap_or_default(),
             session: self.world.control_plane.session(),
         }

@@ -37,9 +37,16 @@ async fn a_grpc_client_born_in_an_outage_calls_by_the_snapshot_and_rejoins() {
     sleep(WHILE_AWAY).await;
 
     control_plane.again(&of_grpc(2, young)).await;
-    let healthy = node.finds_the_control_plane_healthy().await;
-    client.event("a call by what the control plane says", |call| call["name"] == "young").await;
-    println!("back {} ms after the verdict", healthy.elapsed().as_millis());
+    let returned = Instant::now();
+    let (healthy, back) = tokio::join!(node.finds_the_control_plane_healthy(), async {
+        client.event("a call by what the control plane says", |call| call["name"] == "young").await;
+        Instant::now()
+    });
+    println!(
+        "the verdict {} ms after the control plane listens, a call by it {} ms after it listens",
+        healthy.saturating_duration_since(returned).as_millis(),
+        back.saturating_duration_since(returned).as_millis()
+    );
     let introduction = control_plane.stream_of(CLIENT).await;
     assert_eq!(introduction["group"], GROUP);
 

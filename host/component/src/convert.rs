@@ -67,6 +67,7 @@ pub fn facts(facts: Facts) -> types::Facts {
         serving: facts.serving.map(serving),
         connected: facts.connected,
         stopping: facts.stopping,
+        appeared: facts.appeared,
         process: facts.process,
         session: facts.session,
     }

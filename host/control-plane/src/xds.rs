@@ -58,6 +58,10 @@ impl Dial for XdsControlPlane {
         format!("xds+{}", self.target.endpoint.to_string().trim_end_matches('/'))
     }
 
+    async fn appears(&self) {
+        self.target.appears().await;
+    }
+
     async fn dial(&self) -> Result<Box<dyn Session>, Unanswered> {
         let subject = format!("{} = {}", self.setting(), self.name());
         match Connection::open(&self.target).await {

@@ -159,6 +159,7 @@ impl ExportWorker {
             serving: self.status.serving(),
             connected: self.sessions.connected(),
             stopping: self.stopping,
+            appeared: false,
             process: self.process,
             session: self.sessions.session(),
         }

@@ -3,6 +3,7 @@
 //! ```text
 //!               ┌───────────── news: delivered ──► received ─┐
 //! boot ──► wait ┼───────────── news: lost ───────► tick      ├──► outcome: state kept, standing said, next wake ──► wait
+//!               ├───────────── somebody appears ─► tick      │
 //!               └───────────── time to wake ─────► tick ─────┘
 //!                                                  episode lost: state and standing stay, tried again later
 //! ```
@@ -11,6 +12,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +78,8 @@ struct Importing {
     status: Arc<Status>,
     process: u64,
     stopping: bool,
+    /// Somebody is where the control plane was not; the policy has not been told yet.
+    appeared: bool,
     state: Vec<u8>,
     /// Whether an episode has ended well since the process began.
     booted: bool,
@@ -155,6 +159,7 @@ impl Node {
             status: status.clone(),
             process,
             stopping: false,
+            appeared: false,
             booted: false,
             owed: None,
             wake_at: None,
@@ -206,6 +211,9 @@ impl Importing {
     /// Until it is dropped.
     async fn run(&mut self) {
         let mut step = Step::Boot;
+        let sessions = self.sessions.clone();
+        // Looks out between episodes, and remembers through them that nobody was there.
+        let mut lookout = pin!(sessions.appears());
         loop {
             self.take(step).await;
             step = tokio::select! {
@@ -217,6 +225,11 @@ impl Importing {
                         self.due()
                     }
                 },
+                () = &mut lookout => {
+                    lookout.set(sessions.appears());
+                    self.appeared = true;
+                    self.due()
+                }
                 () = until(self.wake_at) => self.due(),
             };
         }
@@ -244,6 +257,7 @@ impl Importing {
             serving: self.status.serving(),
             connected: self.sessions.connected(),
             stopping: self.stopping,
+            appeared: std::mem::take(&mut self.appeared),
             process: self.process,
             session: self.sessions.session(),
         };

@@ -107,6 +107,19 @@ impl Sessions {
         self.shared.inbox.take().await
     }
 
+    /// Waits until somebody is there where nobody was, while no session is open. Whether that is worth dialling is the policy's to say.
+    pub async fn appears(&self) {
+        let mut found = self.found();
+        loop {
+            // The sender is in `self`, so the waiting ends in order.
+            let _ = found.wait_for(|found| *found != Found::Answers).await;
+            tokio::select! {
+                () = self.shared.dial.appears() => return,
+                _ = found.wait_for(|found| *found == Found::Answers) => {}
+            }
+        }
+    }
+
     /// What is known of the control plane, to be waited on.
     pub fn found(&self) -> watch::Receiver<Found> {
         self.shared.found.subscribe()

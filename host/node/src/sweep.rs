@@ -34,8 +34,15 @@ impl SweepWorker {
     }
 
     async fn sweep(&mut self) -> Duration {
-        let facts =
-            Facts { settings: self.settings.clone(), serving: None, connected: false, stopping: false, process: self.process, session: 0 };
+        let facts = Facts {
+            settings: self.settings.clone(),
+            serving: None,
+            connected: false,
+            stopping: false,
+            appeared: false,
+            process: self.process,
+            session: 0,
+        };
         match bounded("sweep", self.janitor.sweep(facts)).await {
             Ok(swept) => {
                 self.losses.forget();

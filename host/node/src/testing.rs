@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdover_ports::{Answer, Config, Dial, Session, Unanswered};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 /// What one call to `dial` does, in turn; past the last, none ever answers.
@@ -23,13 +24,15 @@ pub(crate) enum Dialled {
 pub(crate) struct Timetable {
     turns: Mutex<VecDeque<Dialled>>,
     pub dials: AtomicUsize,
+    /// Told of by a test: somebody is there where nobody was.
+    pub appears: Notify,
 }
 
 struct Run(VecDeque<(Duration, Result<Config, Unanswered>)>);
 
 impl Timetable {
     pub fn new(turns: impl IntoIterator<Item = Dialled>) -> Arc<Self> {
-        Arc::new(Self { turns: Mutex::new(turns.into_iter().collect()), dials: AtomicUsize::new(0) })
+        Arc::new(Self { turns: Mutex::new(turns.into_iter().collect()), dials: AtomicUsize::new(0), appears: Notify::new() })
     }
 }
 
@@ -37,6 +40,10 @@ impl Timetable {
 impl Dial for Timetable {
     fn name(&self) -> String {
         "http://control-plane".into()
+    }
+
+    async fn appears(&self) {
+        self.appears.notified().await;
     }
 
     async fn dial(&self) -> Result<Box<dyn Session>, Unanswered> {

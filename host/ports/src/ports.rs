@@ -24,6 +24,12 @@ pub trait Dial: Send + Sync {
         "holdover_control_plane"
     }
 
+    /// Waits until somebody accepts connections where nobody did. It costs a control plane that is away nothing, and one that is there next
+    /// to nothing. By default never, for a control plane that many nodes would come to at once.
+    async fn appears(&self) {
+        std::future::pending().await
+    }
+
     /// Opens a session. What the session delivers first is its current configuration.
     async fn dial(&self) -> Result<Box<dyn Session>, Unanswered>;
 }

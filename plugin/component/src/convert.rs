@@ -20,6 +20,7 @@ pub fn facts(facts: types::Facts) -> Result<policy::Facts, String> {
         serving,
         connected: facts.connected,
         stopping: facts.stopping,
+        appeared: facts.appeared,
         process: facts.process,
         session: facts.session,
     })

@@ -81,8 +81,8 @@ impl Bootstrap {
             Way::Priorities => &[BOTH],
             Way::Failover => &[CONTROL_PLANE, FAILOVER],
         };
-        // A returned control plane is found within a second, not thirty.
-        let back_off = json!({ "retry_back_off": { "base_interval": "0.1s", "max_interval": "1s" } });
+        // A returned control plane is found within half a second, not thirty.
+        let back_off = json!({ "retry_back_off": { "base_interval": "0.1s", "max_interval": "0.5s" } });
         let service = |name: &&str| json!({ "envoy_grpc": { "cluster_name": name, "retry_policy": back_off } });
         json!({
             "api_type": match self.mode {
@@ -125,10 +125,10 @@ impl Bootstrap {
             "close_connections_on_host_health_failure": true,
             "health_checks": [{
                 "timeout": "0.5s",
-                "interval": "1s",
-                "no_traffic_interval": "1s",
+                "interval": "0.5s",
+                "no_traffic_interval": "0.5s",
                 // An answer other than 200 counts at once; only a check that is not answered, for Holdover restarts, is tried again.
-                "unhealthy_threshold": 3,
+                "unhealthy_threshold": 6,
                 "healthy_threshold": 1,
                 "http_health_check": { "path": "/cp/healthy", "codec_client_type": "HTTP1" },
                 "transport_socket_match_criteria": { SOCKET: "health" },

@@ -75,6 +75,27 @@ async fn losing_the_control_plane_wakes_the_policy_and_leaves_the_node_ready() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_policy_is_told_once_of_who_appears_while_nobody_is_connected() {
+    let brings = Dialled::Connects(s(5), vec![(s(0), Ok(config("one"))), (s(60), Err(lost()))]);
+    let story = Story::new([Dialled::Fails(lost()), brings]);
+    let running = tokio::spawn(story.node().await.run(std::future::pending()));
+    eventually(|| story.policy.calls() == ["boot"]).await;
+    story.plane.appears.notify_one();
+    eventually(|| story.policy.calls().len() == 2).await;
+
+    story.redials().await;
+    eventually(|| story.policy.calls().len() == 3).await;
+    // Whoever comes now comes too late to be news, until the session is lost.
+    story.plane.appears.notify_one();
+    sleep(s(30)).await;
+    assert_eq!(story.policy.calls(), ["boot", "appeared", "received one"]);
+    story.policy.wakes_after(s(100));
+    sleep(s(200)).await;
+    assert_eq!(story.policy.calls(), ["boot", "appeared", "received one", "tick", "appeared", "tick"]);
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_stands_in_for_the_control_plane_waits_steps_in_and_steps_aside_with_it() {
     let brings = |after, lasts| Dialled::Connects(s(after), vec![(s(0), Ok(config("one"))), (s(lasts), Err(lost()))]);
     let story = Story::new([Dialled::Fails(lost()), brings(5, 60), brings(5, 60)]);
@@ -220,6 +241,7 @@ enum Fate {
 struct Story {
     folder: tempfile::TempDir,
     gateway: Arc<RunningGateway>,
+    plane: Arc<Timetable>,
     sessions: Arc<Sessions>,
     policy: Arc<Policy>,
     journal: Arc<Journal>,
@@ -245,14 +267,17 @@ struct SilentGateway;
 
 impl Story {
     fn new(turns: impl IntoIterator<Item = Dialled>) -> Self {
-        let sessions = Arc::new(Sessions::new(Timetable::new(turns)));
+        let plane = Timetable::new(turns);
+        let sessions = Arc::new(Sessions::new(plane.clone()));
         let journal = Arc::new(Journal::new(Arc::new(SystemClock::starting_here())));
         let gateway = Arc::new(RunningGateway::new(Arc::new(SilentGateway)));
-        Self { folder: tempfile::tempdir().unwrap(), policy: Policy::new(sessions.clone(), gateway.clone()), gateway, sessions, journal }
+        let policy = Policy::new(sessions.clone(), gateway.clone());
+        Self { folder: tempfile::tempdir().unwrap(), policy, gateway, plane, sessions, journal }
     }
 
     fn next_process(&mut self, turns: impl IntoIterator<Item = Dialled>) {
-        self.sessions = Arc::new(Sessions::new(Timetable::new(turns)));
+        self.plane = Timetable::new(turns);
+        self.sessions = Arc::new(Sessions::new(self.plane.clone()));
         self.policy = Policy::new(self.sessions.clone(), self.gateway.clone());
     }
 
@@ -361,7 +386,12 @@ impl Importer for Policy {
     }
 
     async fn tick(&self, facts: Facts, state: Vec<u8>) -> Result<Outcome, EpisodeLost> {
-        self.begin(if facts.stopping { "stop" } else { "tick" }.into(), state).await?;
+        let call = match (facts.stopping, facts.appeared) {
+            (true, _) => "stop",
+            (false, true) => "appeared",
+            (false, false) => "tick",
+        };
+        self.begin(call.into(), state).await?;
         self.outcome(facts.serving.map_or_else(|| Standing::Stranded("nothing".into()), Standing::Serving))
     }
 }

@@ -5,13 +5,15 @@
 //!  name, TCP, TLS     HTTP/2    ACK, NACK    names      quiet
 //! ```
 //! An own task reads and acknowledges, however long a set is being worked on; of sets that come meanwhile the newest is kept. Dropping
-//! the [`Connection`] ends it. Never dials twice: when and whether to come back is the caller's to say.
+//! the [`Connection`] ends it. Never dials twice: when and whether to come back is the caller's to say. Beside it, [`Target::appears`] sees whether
+//! anybody is there to be dialled.
 
 pub(crate) mod channel;
 mod dial;
 mod dialect;
 mod followed;
 mod inbox;
+mod lookout;
 mod refusal;
 mod session;
 

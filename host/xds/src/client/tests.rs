@@ -1,4 +1,5 @@
 use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::*;
@@ -43,6 +44,22 @@ async fn a_set_is_handed_over_once_everything_that_it_names_has_come() {
     assert_eq!(seen, expected);
     assert_eq!(set[0].value, cluster("a", "").value, "bytes as they came");
     assert!(connection.missing().is_empty());
+}
+
+/// In real time: who listens where, the machine's own network says.
+#[tokio::test]
+async fn somebody_appears_only_where_nobody_was() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let target = Target { endpoint: format!("http://{address}").parse().unwrap(), ..target(Mode::StateOfTheWorld) };
+    let bound = Duration::from_secs(1);
+    assert!(timeout(bound, target.appears()).await.is_err(), "it was there all along");
+
+    drop(listener);
+    let mut appears = Box::pin(target.appears());
+    assert!(timeout(bound, &mut appears).await.is_err(), "nobody is there");
+    let _listener = TcpListener::bind(address).await.unwrap();
+    timeout(4 * bound, appears).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

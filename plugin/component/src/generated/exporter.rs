@@ -1190,7 +1190,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result86 = &{
+                            let result87 = &{
                                 let l0 = *arg0.add(0).cast::<i32>();
                                 let l1 = *arg0.add(8).cast::<*mut u8>();
                                 let l2 = *arg0
@@ -1477,19 +1477,24 @@ pub mod exports {
                                         .add(185 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                let l81 = *arg0
+                                let l81 = i32::from(
+                                    *arg0
+                                        .add(186 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l82 = *arg0
                                     .add(192 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l82 = *arg0
+                                let l83 = *arg0
                                     .add(200 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l83 = *arg0
+                                let l84 = *arg0
                                     .add(208 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l84 = *arg0
+                                let l85 = *arg0
                                     .add(208 + 31 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len85 = l84;
+                                let len86 = l85;
                                 T_::received(
                                         super::super::super::super::__with_name2::Config::from_handle(
                                             l0 as u32,
@@ -1666,201 +1671,202 @@ pub mod exports {
                                             },
                                             connected: _rt::bool_lift(l79 as u8),
                                             stopping: _rt::bool_lift(l80 as u8),
-                                            process: l81 as u64,
-                                            session: l82 as u64,
+                                            appeared: _rt::bool_lift(l81 as u8),
+                                            process: l82 as u64,
+                                            session: l83 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l83.cast(), len85, len85)),
+                                        >>::from(_rt::Vec::from_raw_parts(l84.cast(), len86, len86)),
                                     )
                                     .await
                             };
-                            let ptr87 = (&raw mut _RET_AREA.0).cast::<u8>();
+                            let ptr88 = (&raw mut _RET_AREA.0).cast::<u8>();
                             let ExportOutcome {
-                                state: state88,
-                                wake_after: wake_after88,
-                                pending: pending88,
-                                refresh: refresh88,
-                                published: published88,
-                                held: held88,
-                                approvable: approvable88,
-                                office: office88,
-                            } = result86;
-                            let vec89 = state88;
-                            let ptr89 = vec89.as_ptr().cast::<u8>();
-                            let len89 = vec89.len();
-                            *ptr87
+                                state: state89,
+                                wake_after: wake_after89,
+                                pending: pending89,
+                                refresh: refresh89,
+                                published: published89,
+                                held: held89,
+                                approvable: approvable89,
+                                office: office89,
+                            } = result87;
+                            let vec90 = state89;
+                            let ptr90 = vec90.as_ptr().cast::<u8>();
+                            let len90 = vec90.len();
+                            *ptr88
                                 .add(::core::mem::size_of::<*const u8>())
-                                .cast::<usize>() = len89;
-                            *ptr87.add(0).cast::<*mut u8>() = ptr89.cast_mut();
-                            match wake_after88 {
+                                .cast::<usize>() = len90;
+                            *ptr88.add(0).cast::<*mut u8>() = ptr90.cast_mut();
+                            match wake_after89 {
                                 Some(e) => {
-                                    *ptr87
+                                    *ptr88
                                         .add(2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
-                                    *ptr87
+                                    *ptr88
                                         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<i64>() = _rt::as_i64(e);
                                 }
                                 None => {
-                                    *ptr87
+                                    *ptr88
                                         .add(2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            *ptr87
+                            *ptr88
                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
-                                .cast::<u8>() = (match pending88 {
+                                .cast::<u8>() = (match pending89 {
                                 true => 1,
                                 false => 0,
                             }) as u8;
-                            *ptr87
+                            *ptr88
                                 .add(17 + 2 * ::core::mem::size_of::<*const u8>())
-                                .cast::<u8>() = (match refresh88 {
+                                .cast::<u8>() = (match refresh89 {
                                 true => 1,
                                 false => 0,
                             }) as u8;
-                            match published88 {
+                            match published89 {
                                 Some(e) => {
-                                    *ptr87
+                                    *ptr88
                                         .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
                                     let super::super::super::super::__with_name1::Position {
-                                        epoch: epoch90,
-                                        generation: generation90,
+                                        epoch: epoch91,
+                                        generation: generation91,
                                     } = e;
-                                    *ptr87
+                                    *ptr88
                                         .add(32 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<i64>() = _rt::as_i64(epoch90);
-                                    *ptr87
+                                        .cast::<i64>() = _rt::as_i64(epoch91);
+                                    *ptr88
                                         .add(40 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<i64>() = _rt::as_i64(generation90);
+                                        .cast::<i64>() = _rt::as_i64(generation91);
                                 }
                                 None => {
-                                    *ptr87
+                                    *ptr88
                                         .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            match held88 {
+                            match held89 {
                                 Some(e) => {
-                                    *ptr87
+                                    *ptr88
                                         .add(48 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
-                                    let vec91 = e;
-                                    let ptr91 = vec91.as_ptr().cast::<u8>();
-                                    let len91 = vec91.len();
-                                    *ptr87
+                                    let vec92 = e;
+                                    let ptr92 = vec92.as_ptr().cast::<u8>();
+                                    let len92 = vec92.len();
+                                    *ptr88
                                         .add(48 + 4 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len91;
-                                    *ptr87
+                                        .cast::<usize>() = len92;
+                                    *ptr88
                                         .add(48 + 3 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr91.cast_mut();
+                                        .cast::<*mut u8>() = ptr92.cast_mut();
                                 }
                                 None => {
-                                    *ptr87
+                                    *ptr88
                                         .add(48 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            match approvable88 {
+                            match approvable89 {
                                 Some(e) => {
-                                    *ptr87
+                                    *ptr88
                                         .add(56 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
                                     let Approvable {
-                                        gateway_version: gateway_version92,
-                                        base: base92,
-                                        sameness: sameness92,
+                                        gateway_version: gateway_version93,
+                                        base: base93,
+                                        sameness: sameness93,
                                     } = e;
-                                    let vec93 = gateway_version92;
-                                    let ptr93 = vec93.as_ptr().cast::<u8>();
-                                    let len93 = vec93.len();
-                                    *ptr87
+                                    let vec94 = gateway_version93;
+                                    let ptr94 = vec94.as_ptr().cast::<u8>();
+                                    let len94 = vec94.len();
+                                    *ptr88
                                         .add(64 + 5 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len93;
-                                    *ptr87
+                                        .cast::<usize>() = len94;
+                                    *ptr88
                                         .add(64 + 4 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr93.cast_mut();
-                                    match base92 {
+                                        .cast::<*mut u8>() = ptr94.cast_mut();
+                                    match base93 {
                                         Some(e) => {
-                                            *ptr87
+                                            *ptr88
                                                 .add(64 + 6 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>() = (1i32) as u8;
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch94,
-                                                generation: generation94,
+                                                epoch: epoch95,
+                                                generation: generation95,
                                             } = e;
-                                            *ptr87
+                                            *ptr88
                                                 .add(72 + 6 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<i64>() = _rt::as_i64(epoch94);
-                                            *ptr87
+                                                .cast::<i64>() = _rt::as_i64(epoch95);
+                                            *ptr88
                                                 .add(80 + 6 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<i64>() = _rt::as_i64(generation94);
+                                                .cast::<i64>() = _rt::as_i64(generation95);
                                         }
                                         None => {
-                                            *ptr87
+                                            *ptr88
                                                 .add(64 + 6 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>() = (0i32) as u8;
                                         }
                                     };
-                                    let vec95 = sameness92;
-                                    let ptr95 = vec95.as_ptr().cast::<u8>();
-                                    let len95 = vec95.len();
-                                    *ptr87
+                                    let vec96 = sameness93;
+                                    let ptr96 = vec96.as_ptr().cast::<u8>();
+                                    let len96 = vec96.len();
+                                    *ptr88
                                         .add(88 + 7 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len95;
-                                    *ptr87
+                                        .cast::<usize>() = len96;
+                                    *ptr88
                                         .add(88 + 6 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr95.cast_mut();
+                                        .cast::<*mut u8>() = ptr96.cast_mut();
                                 }
                                 None => {
-                                    *ptr87
+                                    *ptr88
                                         .add(56 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            match office88 {
+                            match office89 {
                                 Office::None => {
-                                    *ptr87
+                                    *ptr88
                                         .add(88 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                                 Office::Leader(e) => {
-                                    *ptr87
+                                    *ptr88
                                         .add(88 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
-                                    *ptr87
+                                    *ptr88
                                         .add(96 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<i64>() = _rt::as_i64(e);
                                 }
                                 Office::Standby(e) => {
-                                    *ptr87
+                                    *ptr88
                                         .add(88 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (2i32) as u8;
-                                    let vec96 = e;
-                                    let ptr96 = vec96.as_ptr().cast::<u8>();
-                                    let len96 = vec96.len();
-                                    *ptr87
-                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len96;
-                                    *ptr87
-                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr96.cast_mut();
-                                }
-                                Office::Declined(e) => {
-                                    *ptr87
-                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>() = (3i32) as u8;
                                     let vec97 = e;
                                     let ptr97 = vec97.as_ptr().cast::<u8>();
                                     let len97 = vec97.len();
-                                    *ptr87
+                                    *ptr88
                                         .add(96 + 9 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>() = len97;
-                                    *ptr87
+                                    *ptr88
                                         .add(96 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<*mut u8>() = ptr97.cast_mut();
+                                }
+                                Office::Declined(e) => {
+                                    *ptr88
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (3i32) as u8;
+                                    let vec98 = e;
+                                    let ptr98 = vec98.as_ptr().cast::<u8>();
+                                    let len98 = vec98.len();
+                                    *ptr88
+                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len98;
+                                    *ptr88
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr98.cast_mut();
                                 }
                             }
                             #[cfg(target_arch = "wasm32")]
@@ -1869,14 +1875,14 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]received"]
-                                fn wit_import98(_: *mut u8);
+                                fn wit_import99(_: *mut u8);
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import98(_: *mut u8) {
+                            unsafe extern "C" fn wit_import99(_: *mut u8) {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import98(ptr87);
+                            wit_import99(ptr88);
                         })
                     }
                 }
@@ -1898,7 +1904,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result87 = &{
+                            let result88 = &{
                                 let l0 = i32::from(*arg0.add(0).cast::<u8>());
                                 let l2 = *arg0.add(8).cast::<*mut u8>();
                                 let l3 = *arg0
@@ -2185,19 +2191,24 @@ pub mod exports {
                                         .add(185 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                let l82 = *arg0
+                                let l82 = i32::from(
+                                    *arg0
+                                        .add(186 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l83 = *arg0
                                     .add(192 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l83 = *arg0
+                                let l84 = *arg0
                                     .add(200 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l84 = *arg0
+                                let l85 = *arg0
                                     .add(208 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l85 = *arg0
+                                let l86 = *arg0
                                     .add(208 + 31 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len86 = l85;
+                                let len87 = l86;
                                 T_::tick(
                                         match l0 {
                                             0 => None,
@@ -2384,201 +2395,202 @@ pub mod exports {
                                             },
                                             connected: _rt::bool_lift(l80 as u8),
                                             stopping: _rt::bool_lift(l81 as u8),
-                                            process: l82 as u64,
-                                            session: l83 as u64,
+                                            appeared: _rt::bool_lift(l82 as u8),
+                                            process: l83 as u64,
+                                            session: l84 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l84.cast(), len86, len86)),
+                                        >>::from(_rt::Vec::from_raw_parts(l85.cast(), len87, len87)),
                                     )
                                     .await
                             };
-                            let ptr88 = (&raw mut _RET_AREA.0).cast::<u8>();
+                            let ptr89 = (&raw mut _RET_AREA.0).cast::<u8>();
                             let ExportOutcome {
-                                state: state89,
-                                wake_after: wake_after89,
-                                pending: pending89,
-                                refresh: refresh89,
-                                published: published89,
-                                held: held89,
-                                approvable: approvable89,
-                                office: office89,
-                            } = result87;
-                            let vec90 = state89;
-                            let ptr90 = vec90.as_ptr().cast::<u8>();
-                            let len90 = vec90.len();
-                            *ptr88
+                                state: state90,
+                                wake_after: wake_after90,
+                                pending: pending90,
+                                refresh: refresh90,
+                                published: published90,
+                                held: held90,
+                                approvable: approvable90,
+                                office: office90,
+                            } = result88;
+                            let vec91 = state90;
+                            let ptr91 = vec91.as_ptr().cast::<u8>();
+                            let len91 = vec91.len();
+                            *ptr89
                                 .add(::core::mem::size_of::<*const u8>())
-                                .cast::<usize>() = len90;
-                            *ptr88.add(0).cast::<*mut u8>() = ptr90.cast_mut();
-                            match wake_after89 {
+                                .cast::<usize>() = len91;
+                            *ptr89.add(0).cast::<*mut u8>() = ptr91.cast_mut();
+                            match wake_after90 {
                                 Some(e) => {
-                                    *ptr88
+                                    *ptr89
                                         .add(2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
-                                    *ptr88
+                                    *ptr89
                                         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<i64>() = _rt::as_i64(e);
                                 }
                                 None => {
-                                    *ptr88
+                                    *ptr89
                                         .add(2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            *ptr88
+                            *ptr89
                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
-                                .cast::<u8>() = (match pending89 {
+                                .cast::<u8>() = (match pending90 {
                                 true => 1,
                                 false => 0,
                             }) as u8;
-                            *ptr88
+                            *ptr89
                                 .add(17 + 2 * ::core::mem::size_of::<*const u8>())
-                                .cast::<u8>() = (match refresh89 {
+                                .cast::<u8>() = (match refresh90 {
                                 true => 1,
                                 false => 0,
                             }) as u8;
-                            match published89 {
+                            match published90 {
                                 Some(e) => {
-                                    *ptr88
+                                    *ptr89
                                         .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
                                     let super::super::super::super::__with_name1::Position {
-                                        epoch: epoch91,
-                                        generation: generation91,
+                                        epoch: epoch92,
+                                        generation: generation92,
                                     } = e;
-                                    *ptr88
+                                    *ptr89
                                         .add(32 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<i64>() = _rt::as_i64(epoch91);
-                                    *ptr88
+                                        .cast::<i64>() = _rt::as_i64(epoch92);
+                                    *ptr89
                                         .add(40 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<i64>() = _rt::as_i64(generation91);
+                                        .cast::<i64>() = _rt::as_i64(generation92);
                                 }
                                 None => {
-                                    *ptr88
+                                    *ptr89
                                         .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            match held89 {
+                            match held90 {
                                 Some(e) => {
-                                    *ptr88
+                                    *ptr89
                                         .add(48 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
-                                    let vec92 = e;
-                                    let ptr92 = vec92.as_ptr().cast::<u8>();
-                                    let len92 = vec92.len();
-                                    *ptr88
+                                    let vec93 = e;
+                                    let ptr93 = vec93.as_ptr().cast::<u8>();
+                                    let len93 = vec93.len();
+                                    *ptr89
                                         .add(48 + 4 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len92;
-                                    *ptr88
+                                        .cast::<usize>() = len93;
+                                    *ptr89
                                         .add(48 + 3 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr92.cast_mut();
+                                        .cast::<*mut u8>() = ptr93.cast_mut();
                                 }
                                 None => {
-                                    *ptr88
+                                    *ptr89
                                         .add(48 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            match approvable89 {
+                            match approvable90 {
                                 Some(e) => {
-                                    *ptr88
+                                    *ptr89
                                         .add(56 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
                                     let Approvable {
-                                        gateway_version: gateway_version93,
-                                        base: base93,
-                                        sameness: sameness93,
+                                        gateway_version: gateway_version94,
+                                        base: base94,
+                                        sameness: sameness94,
                                     } = e;
-                                    let vec94 = gateway_version93;
-                                    let ptr94 = vec94.as_ptr().cast::<u8>();
-                                    let len94 = vec94.len();
-                                    *ptr88
+                                    let vec95 = gateway_version94;
+                                    let ptr95 = vec95.as_ptr().cast::<u8>();
+                                    let len95 = vec95.len();
+                                    *ptr89
                                         .add(64 + 5 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len94;
-                                    *ptr88
+                                        .cast::<usize>() = len95;
+                                    *ptr89
                                         .add(64 + 4 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr94.cast_mut();
-                                    match base93 {
+                                        .cast::<*mut u8>() = ptr95.cast_mut();
+                                    match base94 {
                                         Some(e) => {
-                                            *ptr88
+                                            *ptr89
                                                 .add(64 + 6 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>() = (1i32) as u8;
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch95,
-                                                generation: generation95,
+                                                epoch: epoch96,
+                                                generation: generation96,
                                             } = e;
-                                            *ptr88
+                                            *ptr89
                                                 .add(72 + 6 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<i64>() = _rt::as_i64(epoch95);
-                                            *ptr88
+                                                .cast::<i64>() = _rt::as_i64(epoch96);
+                                            *ptr89
                                                 .add(80 + 6 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<i64>() = _rt::as_i64(generation95);
+                                                .cast::<i64>() = _rt::as_i64(generation96);
                                         }
                                         None => {
-                                            *ptr88
+                                            *ptr89
                                                 .add(64 + 6 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>() = (0i32) as u8;
                                         }
                                     };
-                                    let vec96 = sameness93;
-                                    let ptr96 = vec96.as_ptr().cast::<u8>();
-                                    let len96 = vec96.len();
-                                    *ptr88
+                                    let vec97 = sameness94;
+                                    let ptr97 = vec97.as_ptr().cast::<u8>();
+                                    let len97 = vec97.len();
+                                    *ptr89
                                         .add(88 + 7 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len96;
-                                    *ptr88
+                                        .cast::<usize>() = len97;
+                                    *ptr89
                                         .add(88 + 6 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr96.cast_mut();
+                                        .cast::<*mut u8>() = ptr97.cast_mut();
                                 }
                                 None => {
-                                    *ptr88
+                                    *ptr89
                                         .add(56 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                             };
-                            match office89 {
+                            match office90 {
                                 Office::None => {
-                                    *ptr88
+                                    *ptr89
                                         .add(88 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (0i32) as u8;
                                 }
                                 Office::Leader(e) => {
-                                    *ptr88
+                                    *ptr89
                                         .add(88 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (1i32) as u8;
-                                    *ptr88
+                                    *ptr89
                                         .add(96 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<i64>() = _rt::as_i64(e);
                                 }
                                 Office::Standby(e) => {
-                                    *ptr88
+                                    *ptr89
                                         .add(88 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>() = (2i32) as u8;
-                                    let vec97 = e;
-                                    let ptr97 = vec97.as_ptr().cast::<u8>();
-                                    let len97 = vec97.len();
-                                    *ptr88
-                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len97;
-                                    *ptr88
-                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr97.cast_mut();
-                                }
-                                Office::Declined(e) => {
-                                    *ptr88
-                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>() = (3i32) as u8;
                                     let vec98 = e;
                                     let ptr98 = vec98.as_ptr().cast::<u8>();
                                     let len98 = vec98.len();
-                                    *ptr88
+                                    *ptr89
                                         .add(96 + 9 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>() = len98;
-                                    *ptr88
+                                    *ptr89
                                         .add(96 + 8 * ::core::mem::size_of::<*const u8>())
                                         .cast::<*mut u8>() = ptr98.cast_mut();
+                                }
+                                Office::Declined(e) => {
+                                    *ptr89
+                                        .add(88 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (3i32) as u8;
+                                    let vec99 = e;
+                                    let ptr99 = vec99.as_ptr().cast::<u8>();
+                                    let len99 = vec99.len();
+                                    *ptr89
+                                        .add(96 + 9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len99;
+                                    *ptr89
+                                        .add(96 + 8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr99.cast_mut();
                                 }
                             }
                             #[cfg(target_arch = "wasm32")]
@@ -2587,14 +2599,14 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]tick"]
-                                fn wit_import99(_: *mut u8);
+                                fn wit_import100(_: *mut u8);
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import99(_: *mut u8) {
+                            unsafe extern "C" fn wit_import100(_: *mut u8) {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import99(ptr88);
+                            wit_import100(ptr89);
                         })
                     }
                 }
@@ -2616,7 +2628,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result82 = &{
+                            let result83 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -2902,10 +2914,15 @@ pub mod exports {
                                         .add(177 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                let l80 = *arg0
+                                let l80 = i32::from(
+                                    *arg0
+                                        .add(178 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l81 = *arg0
                                     .add(184 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l81 = *arg0
+                                let l82 = *arg0
                                     .add(192 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
                                 T_::probe(super::super::super::super::__with_name1::Facts {
@@ -3080,34 +3097,35 @@ pub mod exports {
                                         },
                                         connected: _rt::bool_lift(l78 as u8),
                                         stopping: _rt::bool_lift(l79 as u8),
-                                        process: l80 as u64,
-                                        session: l81 as u64,
+                                        appeared: _rt::bool_lift(l80 as u8),
+                                        process: l81 as u64,
+                                        session: l82 as u64,
                                     })
                                     .await
                             };
-                            let vec86 = result82;
-                            let len86 = vec86.len();
-                            let layout86 = _rt::alloc::Layout::from_size_align(
-                                    vec86.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                            let vec87 = result83;
+                            let len87 = vec87.len();
+                            let layout87 = _rt::alloc::Layout::from_size_align(
+                                    vec87.len() * (5 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 )
                                 .unwrap();
-                            let (result86, _cleanup86) = wit_bindgen::rt::Cleanup::new(
-                                layout86,
+                            let (result87, _cleanup87) = wit_bindgen::rt::Cleanup::new(
+                                layout87,
                             );
-                            for (i, e) in vec86.into_iter().enumerate() {
-                                let base = result86
+                            for (i, e) in vec87.into_iter().enumerate() {
+                                let base = result87
                                     .add(i * (5 * ::core::mem::size_of::<*const u8>()));
                                 {
-                                    let Check { name: name83, found: found83 } = e;
-                                    let vec84 = name83;
-                                    let ptr84 = vec84.as_ptr().cast::<u8>();
-                                    let len84 = vec84.len();
+                                    let Check { name: name84, found: found84 } = e;
+                                    let vec85 = name84;
+                                    let ptr85 = vec85.as_ptr().cast::<u8>();
+                                    let len85 = vec85.len();
                                     *base
                                         .add(::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len84;
-                                    *base.add(0).cast::<*mut u8>() = ptr84.cast_mut();
-                                    match found83 {
+                                        .cast::<usize>() = len85;
+                                    *base.add(0).cast::<*mut u8>() = ptr85.cast_mut();
+                                    match found84 {
                                         Ok(_) => {
                                             *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
@@ -3117,15 +3135,15 @@ pub mod exports {
                                             *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>() = (1i32) as u8;
-                                            let vec85 = e;
-                                            let ptr85 = vec85.as_ptr().cast::<u8>();
-                                            let len85 = vec85.len();
+                                            let vec86 = e;
+                                            let ptr86 = vec86.as_ptr().cast::<u8>();
+                                            let len86 = vec86.len();
                                             *base
                                                 .add(4 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>() = len85;
+                                                .cast::<usize>() = len86;
                                             *base
                                                 .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>() = ptr85.cast_mut();
+                                                .cast::<*mut u8>() = ptr86.cast_mut();
                                         }
                                     };
                                 }
@@ -3136,14 +3154,14 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]probe"]
-                                fn wit_import87(_: *mut u8, _: usize);
+                                fn wit_import88(_: *mut u8, _: usize);
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import87(_: *mut u8, _: usize) {
+                            unsafe extern "C" fn wit_import88(_: *mut u8, _: usize) {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import87(result86, len86);
+                            wit_import88(result87, len87);
                         })
                     }
                 }
@@ -3466,9 +3484,9 @@ macro_rules! __export_exporter_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:exporter:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3400] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3410] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc9\x19\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3\x19\x01A\x02\x01\
 A!\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredential\
 s\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outcome\
 \x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-a\
@@ -3503,47 +3521,47 @@ guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06settle\x03\x0esta
 leness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x18\x0ctrus\
 ted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed-ass\x0bkong-layo\
 ut\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\x04\0\x08sett\
-ings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09connected\x7f\
-\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\0\x1bholdo\
-ver:policy/types@0.1.0\x05\x05\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\
-\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01\
-}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\
-\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\
-\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x06\x02\
-\x03\0\x04\x07unix-ms\x02\x03\0\x05\x06object\x01B\x0e\x02\x03\x02\x01\x07\x04\0\
-\x07unix-ms\x03\0\0\x02\x03\x02\x01\x08\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\
-\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04\
-etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07\
-storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy\
-/storage-read@0.1.0\x05\x09\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\
-\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
-@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
-aling@0.1.0\x05\x0a\x02\x03\0\x05\x06config\x01B\x07\x02\x03\x02\x01\x0b\x04\0\x06\
-config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08\
-conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0c\x02\x03\0\x04\x0b\
-duration-ms\x01B\x0a\x02\x03\x02\x01\x0d\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\
-\x01\x07\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\
-\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05slee\
-p\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0e\x01B\x02\x01@\0\0w\x04\0\x06\
-random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0f\x01B\x08\x01m\x03\x04\
-info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
-names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
-\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
-\x10\x02\x03\0\x04\x05facts\x02\x03\0\x04\x08position\x01B\x1f\x02\x03\x02\x01\x0d\
-\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x11\x04\0\x05facts\x03\0\x02\x02\x03\
-\x02\x01\x12\x04\0\x08position\x03\0\x04\x02\x03\x02\x01\x0b\x04\0\x06config\x03\
-\0\x06\x01k\x05\x01r\x03\x0fgateway-versions\x04base\x08\x08samenesss\x04\0\x0aa\
-pprovable\x03\0\x09\x01q\x04\x04none\0\0\x06leader\x01w\0\x07standby\x01s\0\x08d\
-eclined\x01s\0\x04\0\x06office\x03\0\x0b\x01p}\x01k\x01\x01ks\x01k\x0a\x01r\x08\x05\
-state\x0d\x0awake-after\x0e\x07pending\x7f\x07refresh\x7f\x09published\x08\x04he\
-ld\x0f\x0aapprovable\x10\x06office\x0c\x04\0\x0eexport-outcome\x03\0\x11\x01j\0\x01\
-s\x01r\x02\x04names\x05found\x13\x04\0\x05check\x03\0\x14\x01i\x07\x01C\x03\x06c\
-onfig\x16\x05facts\x03\x05state\x0d\0\x12\x04\0\x08received\x01\x17\x01k\x16\x01\
-C\x03\x07pending\x18\x05facts\x03\x05state\x0d\0\x12\x04\0\x04tick\x01\x19\x01p\x15\
-\x01C\x01\x05facts\x03\0\x1a\x04\0\x05probe\x01\x1b\x04\0\x1fholdover:policy/exp\
-orting@0.1.0\x05\x13\x04\0\x1eholdover:policy/exporter@0.1.0\x04\0\x0b\x0e\x01\0\
-\x08exporter\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
-0.258.3\x10wit-bindgen-rust\x060.61.1";
+ings\x03\0\x1a\x01k\x16\x01r\x07\x08settings\x1b\x07serving\x1c\x09connected\x7f\
+\x08stopping\x7f\x08appeared\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\
+\x03\0\x1bholdover:policy/types@0.1.0\x05\x05\x01B\x0d\x04\0\x06config\x03\x01\x04\
+\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\
+\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\
+\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04\
+self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/hel\
+d@0.1.0\x05\x06\x02\x03\0\x04\x07unix-ms\x02\x03\0\x05\x06object\x01B\x0e\x02\x03\
+\x02\x01\x07\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x08\x04\0\x06object\x03\0\x02\
+\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
+\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
+\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
+\"holdover:policy/storage-read@0.1.0\x05\x09\x01B\x06\x01q\x03\x0bno-identity\0\0\
+\x0afor-others\0\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\
+\x02\x01\x01\x01@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fhold\
+over:policy/unsealing@0.1.0\x05\x0a\x02\x03\0\x05\x06config\x01B\x07\x02\x03\x02\
+\x01\x0b\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06confi\
+g\x02\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\
+\x0c\x02\x03\0\x04\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x0d\x04\0\x0bduration\
+-ms\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03\
+now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03\
+whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0e\x01\
+B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0f\
+\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02\
+ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05\
+event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldo\
+ver:policy/events@0.1.0\x05\x10\x02\x03\0\x04\x05facts\x02\x03\0\x04\x08position\
+\x01B\x1f\x02\x03\x02\x01\x0d\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x11\x04\
+\0\x05facts\x03\0\x02\x02\x03\x02\x01\x12\x04\0\x08position\x03\0\x04\x02\x03\x02\
+\x01\x0b\x04\0\x06config\x03\0\x06\x01k\x05\x01r\x03\x0fgateway-versions\x04base\
+\x08\x08samenesss\x04\0\x0aapprovable\x03\0\x09\x01q\x04\x04none\0\0\x06leader\x01\
+w\0\x07standby\x01s\0\x08declined\x01s\0\x04\0\x06office\x03\0\x0b\x01p}\x01k\x01\
+\x01ks\x01k\x0a\x01r\x08\x05state\x0d\x0awake-after\x0e\x07pending\x7f\x07refres\
+h\x7f\x09published\x08\x04held\x0f\x0aapprovable\x10\x06office\x0c\x04\0\x0eexpo\
+rt-outcome\x03\0\x11\x01j\0\x01s\x01r\x02\x04names\x05found\x13\x04\0\x05check\x03\
+\0\x14\x01i\x07\x01C\x03\x06config\x16\x05facts\x03\x05state\x0d\0\x12\x04\0\x08\
+received\x01\x17\x01k\x16\x01C\x03\x07pending\x18\x05facts\x03\x05state\x0d\0\x12\
+\x04\0\x04tick\x01\x19\x01p\x15\x01C\x01\x05facts\x03\0\x1a\x04\0\x05probe\x01\x1b\
+\x04\0\x1fholdover:policy/exporting@0.1.0\x05\x13\x04\0\x1eholdover:policy/expor\
+ter@0.1.0\x04\0\x0b\x0e\x01\0\x08exporter\x03\0\0\0G\x09producers\x01\x0cprocess\
+ed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -3556,8 +3574,8 @@ pub use __export_exporter_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2969] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa\x15\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2979] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x84\x16\x01A\x02\x01\
 A\x1d\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredent\
 ials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outc\
 ome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretr\
@@ -3592,35 +3610,36 @@ guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\x06settle\x03\x0esta
 leness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-age-max\x18\x0ctrus\
 ted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed-ass\x0bkong-layo\
 ut\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\x04\0\x08sett\
-ings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09connected\x7f\
-\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\0\x1bholdo\
-ver:policy/types@0.1.0\x05\x05\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\
-\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01\
-}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\
-\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\0\x04\x04\
-\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\x06\x02\
-\x03\0\x04\x07unix-ms\x02\x03\0\x05\x06object\x01B\x0e\x02\x03\x02\x01\x07\x04\0\
-\x07unix-ms\x03\0\0\x02\x03\x02\x01\x08\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\
-\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04\
-etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07\
-storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy\
-/storage-read@0.1.0\x05\x09\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\
-\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
-@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
-aling@0.1.0\x05\x0a\x02\x03\0\x05\x06config\x01B\x07\x02\x03\x02\x01\x0b\x04\0\x06\
-config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08\
-conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0c\x02\x03\0\x04\x0b\
-duration-ms\x01B\x0a\x02\x03\x02\x01\x0d\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\
-\x01\x07\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\
-\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05slee\
-p\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0e\x01B\x02\x01@\0\0w\x04\0\x06\
-random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0f\x01B\x08\x01m\x03\x04\
-info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
-names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
-\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
-\x10\x04\0>holdover:policy/exporter-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
-.\x01\0(exporter-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ings\x03\0\x1a\x01k\x16\x01r\x07\x08settings\x1b\x07serving\x1c\x09connected\x7f\
+\x08stopping\x7f\x08appeared\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\
+\x03\0\x1bholdover:policy/types@0.1.0\x05\x05\x01B\x0d\x04\0\x06config\x03\x01\x04\
+\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\
+\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\
+\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04\
+self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/hel\
+d@0.1.0\x05\x06\x02\x03\0\x04\x07unix-ms\x02\x03\0\x05\x06object\x01B\x0e\x02\x03\
+\x02\x01\x07\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x08\x04\0\x06object\x03\0\x02\
+\x02\x03\x02\x01\x01\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
+\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
+\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
+\"holdover:policy/storage-read@0.1.0\x05\x09\x01B\x06\x01q\x03\x0bno-identity\0\0\
+\x0afor-others\0\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\
+\x02\x01\x01\x01@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fhold\
+over:policy/unsealing@0.1.0\x05\x0a\x02\x03\0\x05\x06config\x01B\x07\x02\x03\x02\
+\x01\x0b\x04\0\x06config\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06confi\
+g\x02\0\x04\x04\0\x08conforms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\
+\x0c\x02\x03\0\x04\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x0d\x04\0\x0bduration\
+-ms\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03\
+now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03\
+whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x0e\x01\
+B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\x0f\
+\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02\
+ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05\
+event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldo\
+ver:policy/events@0.1.0\x05\x10\x04\0>holdover:policy/exporter-with-all-of-its-e\
+xports-removed@0.1.0\x04\0\x0b.\x01\0(exporter-with-all-of-its-exports-removed\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
+bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -1564,7 +1564,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result85 = &{
+                            let result86 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -1850,19 +1850,24 @@ pub mod exports {
                                         .add(177 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                let l80 = *arg0
+                                let l80 = i32::from(
+                                    *arg0
+                                        .add(178 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l81 = *arg0
                                     .add(184 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l81 = *arg0
+                                let l82 = *arg0
                                     .add(192 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l82 = *arg0
+                                let l83 = *arg0
                                     .add(200 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l83 = *arg0
+                                let l84 = *arg0
                                     .add(200 + 31 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len84 = l83;
+                                let len85 = l84;
                                 T_::boot(
                                         super::super::super::super::__with_name1::Facts {
                                             settings: super::super::super::super::__with_name1::Settings {
@@ -2036,82 +2041,83 @@ pub mod exports {
                                             },
                                             connected: _rt::bool_lift(l78 as u8),
                                             stopping: _rt::bool_lift(l79 as u8),
-                                            process: l80 as u64,
-                                            session: l81 as u64,
+                                            appeared: _rt::bool_lift(l80 as u8),
+                                            process: l81 as u64,
+                                            session: l82 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l82.cast(), len84, len84)),
+                                        >>::from(_rt::Vec::from_raw_parts(l83.cast(), len85, len85)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state86,
-                                wake_after: wake_after86,
-                                refresh: refresh86,
-                                standing: standing86,
-                            } = result85;
-                            let vec87 = state86;
-                            let ptr87 = vec87.as_ptr().cast::<u8>();
-                            let len87 = vec87.len();
-                            let (result88_0, result88_1) = match wake_after86 {
+                                state: state87,
+                                wake_after: wake_after87,
+                                refresh: refresh87,
+                                standing: standing87,
+                            } = result86;
+                            let vec88 = state87;
+                            let ptr88 = vec88.as_ptr().cast::<u8>();
+                            let len88 = vec88.len();
+                            let (result89_0, result89_1) = match wake_after87 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result96_0,
-                                result96_1,
-                                result96_2,
-                                result96_3,
-                                result96_4,
-                                result96_5,
-                                result96_6,
-                                result96_7,
-                                result96_8,
-                            ) = match standing86 {
+                                result97_0,
+                                result97_1,
+                                result97_2,
+                                result97_3,
+                                result97_4,
+                                result97_5,
+                                result97_6,
+                                result97_7,
+                                result97_8,
+                            ) = match standing87 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest89,
-                                        sameness: sameness89,
-                                        origin: origin89,
-                                        position: position89,
+                                        digest: digest90,
+                                        sameness: sameness90,
+                                        origin: origin90,
+                                        position: position90,
                                     } = e;
-                                    let vec90 = digest89;
-                                    let ptr90 = vec90.as_ptr().cast::<u8>();
-                                    let len90 = vec90.len();
-                                    let vec91 = sameness89;
+                                    let vec91 = digest90;
                                     let ptr91 = vec91.as_ptr().cast::<u8>();
                                     let len91 = vec91.len();
-                                    let (result93_0, result93_1, result93_2) = match position89 {
+                                    let vec92 = sameness90;
+                                    let ptr92 = vec92.as_ptr().cast::<u8>();
+                                    let len92 = vec92.len();
+                                    let (result94_0, result94_1, result94_2) = match position90 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch92,
-                                                generation: generation92,
+                                                epoch: epoch93,
+                                                generation: generation93,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch92), _rt::as_i64(generation92))
+                                            (1i32, _rt::as_i64(epoch93), _rt::as_i64(generation93))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr90.cast_mut(),
-                                        len90,
                                         ptr91.cast_mut(),
                                         len91,
-                                        origin89.clone() as i32,
-                                        result93_0,
-                                        result93_1,
-                                        result93_2,
+                                        ptr92.cast_mut(),
+                                        len92,
+                                        origin90.clone() as i32,
+                                        result94_0,
+                                        result94_1,
+                                        result94_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec94 = e;
-                                    let ptr94 = vec94.as_ptr().cast::<u8>();
-                                    let len94 = vec94.len();
+                                    let vec95 = e;
+                                    let ptr95 = vec95.as_ptr().cast::<u8>();
+                                    let len95 = vec95.len();
                                     (
                                         1i32,
-                                        ptr94.cast_mut(),
-                                        len94,
+                                        ptr95.cast_mut(),
+                                        len95,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2121,13 +2127,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec95 = e;
-                                    let ptr95 = vec95.as_ptr().cast::<u8>();
-                                    let len95 = vec95.len();
+                                    let vec96 = e;
+                                    let ptr96 = vec96.as_ptr().cast::<u8>();
+                                    let len96 = vec96.len();
                                     (
                                         2i32,
-                                        ptr95.cast_mut(),
-                                        len95,
+                                        ptr96.cast_mut(),
+                                        len96,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2143,7 +2149,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]boot"]
-                                fn wit_import97(
+                                fn wit_import98(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -2161,7 +2167,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import97(
+                            unsafe extern "C" fn wit_import98(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -2180,24 +2186,24 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import97(
-                                ptr87.cast_mut(),
-                                len87,
-                                result88_0,
-                                result88_1,
-                                match refresh86 {
+                            wit_import98(
+                                ptr88.cast_mut(),
+                                len88,
+                                result89_0,
+                                result89_1,
+                                match refresh87 {
                                     true => 1,
                                     false => 0,
                                 },
-                                result96_0,
-                                result96_1,
-                                result96_2,
-                                result96_3,
-                                result96_4,
-                                result96_5,
-                                result96_6,
-                                result96_7,
-                                result96_8,
+                                result97_0,
+                                result97_1,
+                                result97_2,
+                                result97_3,
+                                result97_4,
+                                result97_5,
+                                result97_6,
+                                result97_7,
+                                result97_8,
                             );
                         })
                     }
@@ -2220,7 +2226,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result86 = &{
+                            let result87 = &{
                                 let l0 = *arg0.add(0).cast::<i32>();
                                 let l1 = *arg0.add(8).cast::<*mut u8>();
                                 let l2 = *arg0
@@ -2507,19 +2513,24 @@ pub mod exports {
                                         .add(185 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                let l81 = *arg0
+                                let l81 = i32::from(
+                                    *arg0
+                                        .add(186 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l82 = *arg0
                                     .add(192 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l82 = *arg0
+                                let l83 = *arg0
                                     .add(200 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l83 = *arg0
+                                let l84 = *arg0
                                     .add(208 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l84 = *arg0
+                                let l85 = *arg0
                                     .add(208 + 31 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len85 = l84;
+                                let len86 = l85;
                                 T_::received(
                                         super::super::super::super::__with_name0::Config::from_handle(
                                             l0 as u32,
@@ -2696,82 +2707,83 @@ pub mod exports {
                                             },
                                             connected: _rt::bool_lift(l79 as u8),
                                             stopping: _rt::bool_lift(l80 as u8),
-                                            process: l81 as u64,
-                                            session: l82 as u64,
+                                            appeared: _rt::bool_lift(l81 as u8),
+                                            process: l82 as u64,
+                                            session: l83 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l83.cast(), len85, len85)),
+                                        >>::from(_rt::Vec::from_raw_parts(l84.cast(), len86, len86)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state87,
-                                wake_after: wake_after87,
-                                refresh: refresh87,
-                                standing: standing87,
-                            } = result86;
-                            let vec88 = state87;
-                            let ptr88 = vec88.as_ptr().cast::<u8>();
-                            let len88 = vec88.len();
-                            let (result89_0, result89_1) = match wake_after87 {
+                                state: state88,
+                                wake_after: wake_after88,
+                                refresh: refresh88,
+                                standing: standing88,
+                            } = result87;
+                            let vec89 = state88;
+                            let ptr89 = vec89.as_ptr().cast::<u8>();
+                            let len89 = vec89.len();
+                            let (result90_0, result90_1) = match wake_after88 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result97_0,
-                                result97_1,
-                                result97_2,
-                                result97_3,
-                                result97_4,
-                                result97_5,
-                                result97_6,
-                                result97_7,
-                                result97_8,
-                            ) = match standing87 {
+                                result98_0,
+                                result98_1,
+                                result98_2,
+                                result98_3,
+                                result98_4,
+                                result98_5,
+                                result98_6,
+                                result98_7,
+                                result98_8,
+                            ) = match standing88 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest90,
-                                        sameness: sameness90,
-                                        origin: origin90,
-                                        position: position90,
+                                        digest: digest91,
+                                        sameness: sameness91,
+                                        origin: origin91,
+                                        position: position91,
                                     } = e;
-                                    let vec91 = digest90;
-                                    let ptr91 = vec91.as_ptr().cast::<u8>();
-                                    let len91 = vec91.len();
-                                    let vec92 = sameness90;
+                                    let vec92 = digest91;
                                     let ptr92 = vec92.as_ptr().cast::<u8>();
                                     let len92 = vec92.len();
-                                    let (result94_0, result94_1, result94_2) = match position90 {
+                                    let vec93 = sameness91;
+                                    let ptr93 = vec93.as_ptr().cast::<u8>();
+                                    let len93 = vec93.len();
+                                    let (result95_0, result95_1, result95_2) = match position91 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch93,
-                                                generation: generation93,
+                                                epoch: epoch94,
+                                                generation: generation94,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch93), _rt::as_i64(generation93))
+                                            (1i32, _rt::as_i64(epoch94), _rt::as_i64(generation94))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr91.cast_mut(),
-                                        len91,
                                         ptr92.cast_mut(),
                                         len92,
-                                        origin90.clone() as i32,
-                                        result94_0,
-                                        result94_1,
-                                        result94_2,
+                                        ptr93.cast_mut(),
+                                        len93,
+                                        origin91.clone() as i32,
+                                        result95_0,
+                                        result95_1,
+                                        result95_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec95 = e;
-                                    let ptr95 = vec95.as_ptr().cast::<u8>();
-                                    let len95 = vec95.len();
+                                    let vec96 = e;
+                                    let ptr96 = vec96.as_ptr().cast::<u8>();
+                                    let len96 = vec96.len();
                                     (
                                         1i32,
-                                        ptr95.cast_mut(),
-                                        len95,
+                                        ptr96.cast_mut(),
+                                        len96,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2781,13 +2793,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec96 = e;
-                                    let ptr96 = vec96.as_ptr().cast::<u8>();
-                                    let len96 = vec96.len();
+                                    let vec97 = e;
+                                    let ptr97 = vec97.as_ptr().cast::<u8>();
+                                    let len97 = vec97.len();
                                     (
                                         2i32,
-                                        ptr96.cast_mut(),
-                                        len96,
+                                        ptr97.cast_mut(),
+                                        len97,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -2803,7 +2815,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]received"]
-                                fn wit_import98(
+                                fn wit_import99(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -2821,7 +2833,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import98(
+                            unsafe extern "C" fn wit_import99(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -2840,24 +2852,24 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import98(
-                                ptr88.cast_mut(),
-                                len88,
-                                result89_0,
-                                result89_1,
-                                match refresh87 {
+                            wit_import99(
+                                ptr89.cast_mut(),
+                                len89,
+                                result90_0,
+                                result90_1,
+                                match refresh88 {
                                     true => 1,
                                     false => 0,
                                 },
-                                result97_0,
-                                result97_1,
-                                result97_2,
-                                result97_3,
-                                result97_4,
-                                result97_5,
-                                result97_6,
-                                result97_7,
-                                result97_8,
+                                result98_0,
+                                result98_1,
+                                result98_2,
+                                result98_3,
+                                result98_4,
+                                result98_5,
+                                result98_6,
+                                result98_7,
+                                result98_8,
                             );
                         })
                     }
@@ -2880,7 +2892,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result85 = &{
+                            let result86 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -3166,19 +3178,24 @@ pub mod exports {
                                         .add(177 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                let l80 = *arg0
+                                let l80 = i32::from(
+                                    *arg0
+                                        .add(178 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l81 = *arg0
                                     .add(184 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l81 = *arg0
+                                let l82 = *arg0
                                     .add(192 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l82 = *arg0
+                                let l83 = *arg0
                                     .add(200 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l83 = *arg0
+                                let l84 = *arg0
                                     .add(200 + 31 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let len84 = l83;
+                                let len85 = l84;
                                 T_::tick(
                                         super::super::super::super::__with_name1::Facts {
                                             settings: super::super::super::super::__with_name1::Settings {
@@ -3352,82 +3369,83 @@ pub mod exports {
                                             },
                                             connected: _rt::bool_lift(l78 as u8),
                                             stopping: _rt::bool_lift(l79 as u8),
-                                            process: l80 as u64,
-                                            session: l81 as u64,
+                                            appeared: _rt::bool_lift(l80 as u8),
+                                            process: l81 as u64,
+                                            session: l82 as u64,
                                         },
                                         <_ as From<
                                             _rt::Vec<_>,
-                                        >>::from(_rt::Vec::from_raw_parts(l82.cast(), len84, len84)),
+                                        >>::from(_rt::Vec::from_raw_parts(l83.cast(), len85, len85)),
                                     )
                                     .await
                             };
                             let Outcome {
-                                state: state86,
-                                wake_after: wake_after86,
-                                refresh: refresh86,
-                                standing: standing86,
-                            } = result85;
-                            let vec87 = state86;
-                            let ptr87 = vec87.as_ptr().cast::<u8>();
-                            let len87 = vec87.len();
-                            let (result88_0, result88_1) = match wake_after86 {
+                                state: state87,
+                                wake_after: wake_after87,
+                                refresh: refresh87,
+                                standing: standing87,
+                            } = result86;
+                            let vec88 = state87;
+                            let ptr88 = vec88.as_ptr().cast::<u8>();
+                            let len88 = vec88.len();
+                            let (result89_0, result89_1) = match wake_after87 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
                             let (
-                                result96_0,
-                                result96_1,
-                                result96_2,
-                                result96_3,
-                                result96_4,
-                                result96_5,
-                                result96_6,
-                                result96_7,
-                                result96_8,
-                            ) = match standing86 {
+                                result97_0,
+                                result97_1,
+                                result97_2,
+                                result97_3,
+                                result97_4,
+                                result97_5,
+                                result97_6,
+                                result97_7,
+                                result97_8,
+                            ) = match standing87 {
                                 Standing::Serving(e) => {
                                     let super::super::super::super::__with_name1::Serving {
-                                        digest: digest89,
-                                        sameness: sameness89,
-                                        origin: origin89,
-                                        position: position89,
+                                        digest: digest90,
+                                        sameness: sameness90,
+                                        origin: origin90,
+                                        position: position90,
                                     } = e;
-                                    let vec90 = digest89;
-                                    let ptr90 = vec90.as_ptr().cast::<u8>();
-                                    let len90 = vec90.len();
-                                    let vec91 = sameness89;
+                                    let vec91 = digest90;
                                     let ptr91 = vec91.as_ptr().cast::<u8>();
                                     let len91 = vec91.len();
-                                    let (result93_0, result93_1, result93_2) = match position89 {
+                                    let vec92 = sameness90;
+                                    let ptr92 = vec92.as_ptr().cast::<u8>();
+                                    let len92 = vec92.len();
+                                    let (result94_0, result94_1, result94_2) = match position90 {
                                         Some(e) => {
                                             let super::super::super::super::__with_name1::Position {
-                                                epoch: epoch92,
-                                                generation: generation92,
+                                                epoch: epoch93,
+                                                generation: generation93,
                                             } = e;
-                                            (1i32, _rt::as_i64(epoch92), _rt::as_i64(generation92))
+                                            (1i32, _rt::as_i64(epoch93), _rt::as_i64(generation93))
                                         }
                                         None => (0i32, 0i64, 0i64),
                                     };
                                     (
                                         0i32,
-                                        ptr90.cast_mut(),
-                                        len90,
                                         ptr91.cast_mut(),
                                         len91,
-                                        origin89.clone() as i32,
-                                        result93_0,
-                                        result93_1,
-                                        result93_2,
+                                        ptr92.cast_mut(),
+                                        len92,
+                                        origin90.clone() as i32,
+                                        result94_0,
+                                        result94_1,
+                                        result94_2,
                                     )
                                 }
                                 Standing::Stranded(e) => {
-                                    let vec94 = e;
-                                    let ptr94 = vec94.as_ptr().cast::<u8>();
-                                    let len94 = vec94.len();
+                                    let vec95 = e;
+                                    let ptr95 = vec95.as_ptr().cast::<u8>();
+                                    let len95 = vec95.len();
                                     (
                                         1i32,
-                                        ptr94.cast_mut(),
-                                        len94,
+                                        ptr95.cast_mut(),
+                                        len95,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -3437,13 +3455,13 @@ pub mod exports {
                                     )
                                 }
                                 Standing::Refused(e) => {
-                                    let vec95 = e;
-                                    let ptr95 = vec95.as_ptr().cast::<u8>();
-                                    let len95 = vec95.len();
+                                    let vec96 = e;
+                                    let ptr96 = vec96.as_ptr().cast::<u8>();
+                                    let len96 = vec96.len();
                                     (
                                         2i32,
-                                        ptr95.cast_mut(),
-                                        len95,
+                                        ptr96.cast_mut(),
+                                        len96,
                                         ::core::ptr::null_mut(),
                                         0usize,
                                         0i32,
@@ -3459,7 +3477,7 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]tick"]
-                                fn wit_import97(
+                                fn wit_import98(
                                     _: *mut u8,
                                     _: usize,
                                     _: i32,
@@ -3477,7 +3495,7 @@ pub mod exports {
                                 );
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import97(
+                            unsafe extern "C" fn wit_import98(
                                 _: *mut u8,
                                 _: usize,
                                 _: i32,
@@ -3496,24 +3514,24 @@ pub mod exports {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import97(
-                                ptr87.cast_mut(),
-                                len87,
-                                result88_0,
-                                result88_1,
-                                match refresh86 {
+                            wit_import98(
+                                ptr88.cast_mut(),
+                                len88,
+                                result89_0,
+                                result89_1,
+                                match refresh87 {
                                     true => 1,
                                     false => 0,
                                 },
-                                result96_0,
-                                result96_1,
-                                result96_2,
-                                result96_3,
-                                result96_4,
-                                result96_5,
-                                result96_6,
-                                result96_7,
-                                result96_8,
+                                result97_0,
+                                result97_1,
+                                result97_2,
+                                result97_3,
+                                result97_4,
+                                result97_5,
+                                result97_6,
+                                result97_7,
+                                result97_8,
                             );
                         })
                     }
@@ -3822,9 +3840,9 @@ macro_rules! __export_importer_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:importer:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3656] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3666] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc9\x1b\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3\x1b\x01A\x02\x01\
 A%\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04s\
 elf\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\
 \x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\
@@ -3849,63 +3867,63 @@ lease-renew\x03\x0clease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x
 rejoin-guard\x13\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-s\
 tale\x0f\x0dcache-age-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-id\
 entity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\
-\x19\x0bbreak-glass\x19\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08setting\
-s\x1b\x07serving\x1c\x09connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\
-\0\x05facts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x02\x03\0\x02\
-\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\
-\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\x10\x11name-not-resolved\x12connecti\
-on-refused\x10connection-reset\x09timed-out\x11their-certificate\x10closed-after\
--tls\x0cserver-error\x06silent\x0enot-configured\x0bbad-request\x0cunauthorised\x09\
-forbidden\x10upgrade-required\x19closed-after-introduction\x0four-certificate\x0a\
-unexpected\x04\0\x06answer\x03\0\x04\x01r\x02\x06answer\x05\x06details\x04\0\x0a\
-unanswered\x03\0\x06\x01i\x03\x01j\x01\x08\x01\x07\x01C\x01\x08patience\x01\0\x09\
-\x04\0\x07attempt\x01\x0a\x03\0#holdover:policy/control-plane@0.1.0\x05\x06\x01B\
-\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01m\x05\x07applied\x07settled\x08\
-attempts\x05marks\x08approval\x04\0\x04slot\x03\0\x02\x01i\x01\x01k\x04\x01j\x01\
-\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01p}\x01f\x01}\x01j\0\
-\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\0\x0a\x04\0\x0bwri\
-te-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04body\x0c\0\x0a\x04\
-\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\x04\0\x09set-as\
-ide\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\x02\x03\x02\x01\
-\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\x01C\0\0\x04\x04\
-\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\x01B\x08\x02\x03\
-\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\x06failed\x01s\0\
-\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\x06config\x04\0\
-\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1.0\x05\x09\x01B\x05\
-\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredentials\x0fno-suc\
-h-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outcome\x05other\x04\
-\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-after\x02\x04\0\
-\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1.0\x05\x0a\x02\x03\
-\0\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\x02\x01\x0b\x04\0\x07\
-unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x0c\
-\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04et\
-ag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07s\
-toragey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/\
-storage-read@0.1.0\x05\x0d\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\0\
-\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
-@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
-aling@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01h\x01\
-\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\
-\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\x02\x03\x02\x01\x05\x04\0\x0b\
-duration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
-\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
-\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x10\
-\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
-\x11\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
-o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
-\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
-holdover:policy/events@0.1.0\x05\x12\x02\x03\0\x02\x05facts\x02\x03\0\x02\x07ser\
-ving\x01B\x14\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x13\
-\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x14\x04\0\x07serving\x03\0\x04\x02\x03\
-\x02\x01\x01\x04\0\x06config\x03\0\x06\x01q\x03\x07serving\x01\x05\0\x08stranded\
-\x01s\0\x07refused\x01s\0\x04\0\x08standing\x03\0\x08\x01p}\x01k\x01\x01r\x04\x05\
-state\x0a\x0awake-after\x0b\x07refresh\x7f\x08standing\x09\x04\0\x07outcome\x03\0\
-\x0c\x01C\x02\x05facts\x03\x05state\x0a\0\x0d\x04\0\x04boot\x01\x0e\x01i\x07\x01\
-C\x03\x06config\x0f\x05facts\x03\x05state\x0a\0\x0d\x04\0\x08received\x01\x10\x04\
-\0\x04tick\x01\x0e\x04\0\x1fholdover:policy/importing@0.1.0\x05\x15\x04\0\x1ehol\
-dover:policy/importer@0.1.0\x04\0\x0b\x0e\x01\0\x08importer\x03\0\0\0G\x09produc\
-ers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060\
-.61.1";
+\x19\x0bbreak-glass\x19\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x07\x08setting\
+s\x1b\x07serving\x1c\x09connected\x7f\x08stopping\x7f\x08appeared\x7f\x07process\
+w\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\
+\x02\x03\0\x02\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\
+\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\x10\x11name-not-resolved\
+\x12connection-refused\x10connection-reset\x09timed-out\x11their-certificate\x10\
+closed-after-tls\x0cserver-error\x06silent\x0enot-configured\x0bbad-request\x0cu\
+nauthorised\x09forbidden\x10upgrade-required\x19closed-after-introduction\x0four\
+-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01r\x02\x06answer\x05\x06d\
+etails\x04\0\x0aunanswered\x03\0\x06\x01i\x03\x01j\x01\x08\x01\x07\x01C\x01\x08p\
+atience\x01\0\x09\x04\0\x07attempt\x01\x0a\x03\0#holdover:policy/control-plane@0\
+.1.0\x05\x06\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01m\x05\x07ap\
+plied\x07settled\x08attempts\x05marks\x08approval\x04\0\x04slot\x03\0\x02\x01i\x01\
+\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01\
+p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\
+\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04\
+body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\
+\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\
+\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\
+\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\
+\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\
+\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\
+\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1\
+.0\x05\x09\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcr\
+edentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown\
+-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0b\
+retry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failure\
+s@0.1.0\x05\x0a\x02\x03\0\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\
+\x02\x01\x0b\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\
+\x02\x03\x02\x01\x0c\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
+\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
+\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
+\"holdover:policy/storage-read@0.1.0\x05\x0d\x01B\x06\x01q\x03\x0bno-identity\0\0\
+\x0afor-others\0\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\
+\x02\x01\x01\x01@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fhold\
+over:policy/unsealing@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\
+\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08con\
+forms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\x02\x03\x02\
+\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\
+\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01\
+C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:pol\
+icy/clock@0.1.0\x05\x10\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldov\
+er:policy/random@0.1.0\x05\x11\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\
+\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08\
+sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\
+\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x12\x02\x03\0\x02\x05\
+facts\x02\x03\0\x02\x07serving\x01B\x14\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\
+\x03\0\0\x02\x03\x02\x01\x13\x04\0\x05facts\x03\0\x02\x02\x03\x02\x01\x14\x04\0\x07\
+serving\x03\0\x04\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x06\x01q\x03\x07serv\
+ing\x01\x05\0\x08stranded\x01s\0\x07refused\x01s\0\x04\0\x08standing\x03\0\x08\x01\
+p}\x01k\x01\x01r\x04\x05state\x0a\x0awake-after\x0b\x07refresh\x7f\x08standing\x09\
+\x04\0\x07outcome\x03\0\x0c\x01C\x02\x05facts\x03\x05state\x0a\0\x0d\x04\0\x04bo\
+ot\x01\x0e\x01i\x07\x01C\x03\x06config\x0f\x05facts\x03\x05state\x0a\0\x0d\x04\0\
+\x08received\x01\x10\x04\0\x04tick\x01\x0e\x04\0\x1fholdover:policy/importing@0.\
+1.0\x05\x15\x04\0\x1eholdover:policy/importer@0.1.0\x04\0\x0b\x0e\x01\0\x08impor\
+ter\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
+wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -3918,8 +3936,8 @@ pub use __export_importer_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3395] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa4\x19\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3405] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xae\x19\x01A\x02\x01\
 A!\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04s\
 elf\x02\0w\x04\0\x13[method]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\
 \x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\
@@ -3944,55 +3962,55 @@ lease-renew\x03\x0clease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x
 rejoin-guard\x13\x06settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-s\
 tale\x0f\x0dcache-age-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-id\
 entity\x7f\x09sealed-ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\
-\x19\x0bbreak-glass\x19\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08setting\
-s\x1b\x07serving\x1c\x09connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\
-\0\x05facts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\x02\x03\0\x02\
-\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\
-\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\x10\x11name-not-resolved\x12connecti\
-on-refused\x10connection-reset\x09timed-out\x11their-certificate\x10closed-after\
--tls\x0cserver-error\x06silent\x0enot-configured\x0bbad-request\x0cunauthorised\x09\
-forbidden\x10upgrade-required\x19closed-after-introduction\x0four-certificate\x0a\
-unexpected\x04\0\x06answer\x03\0\x04\x01r\x02\x06answer\x05\x06details\x04\0\x0a\
-unanswered\x03\0\x06\x01i\x03\x01j\x01\x08\x01\x07\x01C\x01\x08patience\x01\0\x09\
-\x04\0\x07attempt\x01\x0a\x03\0#holdover:policy/control-plane@0.1.0\x05\x06\x01B\
-\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01m\x05\x07applied\x07settled\x08\
-attempts\x05marks\x08approval\x04\0\x04slot\x03\0\x02\x01i\x01\x01k\x04\x01j\x01\
-\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01p}\x01f\x01}\x01j\0\
-\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\0\x0a\x04\0\x0bwri\
-te-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04body\x0c\0\x0a\x04\
-\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\x04\0\x09set-as\
-ide\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\x02\x03\x02\x01\
-\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\x01C\0\0\x04\x04\
-\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\x01B\x08\x02\x03\
-\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\x06failed\x01s\0\
-\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\x06config\x04\0\
-\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1.0\x05\x09\x01B\x05\
-\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredentials\x0fno-suc\
-h-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outcome\x05other\x04\
-\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry-after\x02\x04\0\
-\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1.0\x05\x0a\x02\x03\
-\0\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\x02\x01\x0b\x04\0\x07\
-unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x0c\
-\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04et\
-ag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07s\
-toragey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/\
-storage-read@0.1.0\x05\x0d\x01B\x06\x01q\x03\x0bno-identity\0\0\x0afor-others\0\0\
-\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01\
-@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fholdover:policy/unse\
-aling@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01h\x01\
-\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08conforms\x01\x05\x03\
-\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\x02\x03\x02\x01\x05\x04\0\x0b\
-duration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\
-\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\
-\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x10\
-\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldover:policy/random@0.1.0\x05\
-\x11\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01\
-o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08sentences\x06fields\x03\x04\
-\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1c\
-holdover:policy/events@0.1.0\x05\x12\x04\0>holdover:policy/importer-with-all-of-\
-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(importer-with-all-of-its-exports-remo\
-ved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
-wit-bindgen-rust\x060.61.1";
+\x19\x0bbreak-glass\x19\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x07\x08setting\
+s\x1b\x07serving\x1c\x09connected\x7f\x08stopping\x7f\x08appeared\x7f\x07process\
+w\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\x04\
+\x02\x03\0\x02\x0bduration-ms\x01B\x0c\x02\x03\x02\x01\x05\x04\0\x0bduration-ms\x03\
+\0\0\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\x02\x01m\x10\x11name-not-resolved\
+\x12connection-refused\x10connection-reset\x09timed-out\x11their-certificate\x10\
+closed-after-tls\x0cserver-error\x06silent\x0enot-configured\x0bbad-request\x0cu\
+nauthorised\x09forbidden\x10upgrade-required\x19closed-after-introduction\x0four\
+-certificate\x0aunexpected\x04\0\x06answer\x03\0\x04\x01r\x02\x06answer\x05\x06d\
+etails\x04\0\x0aunanswered\x03\0\x06\x01i\x03\x01j\x01\x08\x01\x07\x01C\x01\x08p\
+atience\x01\0\x09\x04\0\x07attempt\x01\x0a\x03\0#holdover:policy/control-plane@0\
+.1.0\x05\x06\x01B\x13\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01m\x05\x07ap\
+plied\x07settled\x08attempts\x05marks\x08approval\x04\0\x04slot\x03\0\x02\x01i\x01\
+\x01k\x04\x01j\x01\x05\x01s\x01C\x01\x04slot\x03\0\x06\x04\0\x04read\x01\x07\x01\
+p}\x01f\x01}\x01j\0\x01s\x01C\x04\x04slot\x03\x06header\x08\x04sizew\x04body\x09\
+\0\x0a\x04\0\x0bwrite-bytes\x01\x0b\x01h\x01\x01C\x03\x04slot\x03\x06header\x08\x04\
+body\x0c\0\x0a\x04\0\x0cwrite-object\x01\x0d\x01C\x02\x04slot\x03\x06reasons\0\x0a\
+\x04\0\x09set-aside\x01\x0e\x03\0\x1bholdover:policy/cache@0.1.0\x05\x07\x01B\x07\
+\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\0\x01i\x01\x01k\x02\x01j\x01\x03\x01s\
+\x01C\0\0\x04\x04\0\x06bundle\x01\x05\x03\0\x1choldover:policy/bundle@0.1.0\x05\x08\
+\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06config\x03\0\0\x01q\x02\x08rejected\x01s\0\
+\x06failed\x01s\0\x04\0\x0bnot-applied\x03\0\x02\x01h\x01\x01j\0\x01\x03\x01C\x01\
+\x06config\x04\0\x05\x04\0\x05apply\x01\x06\x03\0\x1dholdover:policy/gateway@0.1\
+.0\x05\x09\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcr\
+edentials\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown\
+-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0b\
+retry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failure\
+s@0.1.0\x05\x0a\x02\x03\0\x02\x07unix-ms\x02\x03\0\x07\x07failure\x01B\x0e\x02\x03\
+\x02\x01\x0b\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x02\x04\0\x06object\x03\0\x02\
+\x02\x03\x02\x01\x0c\x04\0\x07failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\
+\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\
+\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\
+\"holdover:policy/storage-read@0.1.0\x05\x0d\x01B\x06\x01q\x03\x0bno-identity\0\0\
+\x0afor-others\0\0\x07damaged\x01s\0\x04\0\x0dnot-unwrapped\x03\0\0\x01p}\x01j\x01\
+\x02\x01\x01\x01@\x01\x07wrapped\x02\0\x03\x04\0\x06unwrap\x01\x04\x03\0\x1fhold\
+over:policy/unsealing@0.1.0\x05\x0e\x01B\x07\x02\x03\x02\x01\x01\x04\0\x06config\
+\x03\0\0\x01h\x01\x01ps\x01j\0\x01\x03\x01C\x01\x06config\x02\0\x04\x04\0\x08con\
+forms\x01\x05\x03\0\x1dholdover:policy/schemas@0.1.0\x05\x0f\x01B\x0a\x02\x03\x02\
+\x01\x05\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07unix-ms\x03\0\
+\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\x01\
+C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover:pol\
+icy/clock@0.1.0\x05\x10\x01B\x02\x01@\0\0w\x04\0\x06random\x01\0\x03\0\x1choldov\
+er:policy/random@0.1.0\x05\x11\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\
+\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08\
+sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\
+\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x12\x04\0>holdover:\
+policy/importer-with-all-of-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(importer-\
+with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -399,6 +399,8 @@ pub mod holdover {
                 pub connected: bool,
                 /// Whether the process is about to end in an orderly way.
                 pub stopping: bool,
+                /// Whether somebody accepts connections at the control plane's address where nobody did. Said once.
+                pub appeared: bool,
                 /// A random number of this process.
                 pub process: u64,
                 /// The number of the control plane's session that delivered last; rises with every session, 0 before the first. A process that finds
@@ -415,6 +417,7 @@ pub mod holdover {
                         .field("serving", &self.serving)
                         .field("connected", &self.connected)
                         .field("stopping", &self.stopping)
+                        .field("appeared", &self.appeared)
                         .field("process", &self.process)
                         .field("session", &self.session)
                         .finish()
@@ -1370,9 +1373,9 @@ macro_rules! __export_inspector_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:inspector:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1415] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1425] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x87\x0a\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x91\x0a\x01A\x02\x01\
 A\x05\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x03\x04kong\x08\
 document\x03xds\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05ca\
@@ -1389,19 +1392,19 @@ lease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\
 settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
 e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
 -ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\
-\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09\
-connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\
-\0\x1bholdover:policy/types@0.1.0\x05\0\x02\x03\0\0\x0dconfig-format\x01B\x11\x02\
-\x03\x02\x01\x01\x04\0\x0dconfig-format\x03\0\0\x01o\x02sw\x01p\x02\x01ps\x01ks\x01\
-r\x07\x06digests\x08samenesss\x05bytesw\x06counts\x03\x08warnings\x04\x08manifes\
-t\x05\x0bparticulars\x05\x04\0\x06report\x03\0\x06\x01q\x02\x05valid\x01\x07\0\x07\
-invalid\x01\x04\0\x04\0\x07verdict\x03\0\x08\x01f\x01}\x01C\x04\x04sizew\x04body\
-\x0a\x06format\x01\x06schema\x05\0\x09\x04\0\x08validate\x01\x0b\x01p}\x01k\x0c\x01\
-C\x04\x04sizew\x04body\x0a\x0ctrusted-keys\x04\x0bpayload-key\x0d\0\x09\x04\0\x06\
-verify\x01\x0e\x04\0\x20holdover:policy/inspecting@0.1.0\x05\x02\x04\0\x1fholdov\
-er:policy/inspector@0.1.0\x04\0\x0b\x0f\x01\0\x09inspector\x03\0\0\0G\x09produce\
-rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.\
-61.1";
+\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x07\x08settings\x1b\x07serving\x1c\x09\
+connected\x7f\x08stopping\x7f\x08appeared\x7f\x07processw\x07sessionw\x04\0\x05f\
+acts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\0\x02\x03\0\0\x0dconfig-\
+format\x01B\x11\x02\x03\x02\x01\x01\x04\0\x0dconfig-format\x03\0\0\x01o\x02sw\x01\
+p\x02\x01ps\x01ks\x01r\x07\x06digests\x08samenesss\x05bytesw\x06counts\x03\x08wa\
+rnings\x04\x08manifest\x05\x0bparticulars\x05\x04\0\x06report\x03\0\x06\x01q\x02\
+\x05valid\x01\x07\0\x07invalid\x01\x04\0\x04\0\x07verdict\x03\0\x08\x01f\x01}\x01\
+C\x04\x04sizew\x04body\x0a\x06format\x01\x06schema\x05\0\x09\x04\0\x08validate\x01\
+\x0b\x01p}\x01k\x0c\x01C\x04\x04sizew\x04body\x0a\x0ctrusted-keys\x04\x0bpayload\
+-key\x0d\0\x09\x04\0\x06verify\x01\x0e\x04\0\x20holdover:policy/inspecting@0.1.0\
+\x05\x02\x04\0\x1fholdover:policy/inspector@0.1.0\x04\0\x0b\x0f\x01\0\x09inspect\
+or\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
+wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1414,8 +1417,8 @@ pub use __export_inspector_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1155] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe3\x07\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1165] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xed\x07\x01A\x02\x01\
 A\x02\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x03\x04kong\x08\
 document\x03xds\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05ca\
@@ -1432,12 +1435,12 @@ lease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\
 settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
 e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
 -ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\
-\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09\
-connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\
-\0\x1bholdover:policy/types@0.1.0\x05\0\x04\0?holdover:policy/inspector-with-all\
--of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)inspector-with-all-of-its-exports\
--removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.2\
-58.3\x10wit-bindgen-rust\x060.61.1";
+\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x07\x08settings\x1b\x07serving\x1c\x09\
+connected\x7f\x08stopping\x7f\x08appeared\x7f\x07processw\x07sessionw\x04\0\x05f\
+acts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\0\x04\0?holdover:policy/\
+inspector-with-all-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)inspector-with-\
+all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwi\
+t-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

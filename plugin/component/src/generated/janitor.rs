@@ -545,7 +545,7 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         wit_bindgen::rt::async_support::start_task(async move {
                             let _task_cancel = wit_bindgen::rt::async_support::TaskCancelOnDrop::new();
-                            let result82 = &{
+                            let result83 = &{
                                 let l0 = *arg0.add(0).cast::<*mut u8>();
                                 let l1 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
@@ -831,10 +831,15 @@ pub mod exports {
                                         .add(177 + 30 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                let l80 = *arg0
+                                let l80 = i32::from(
+                                    *arg0
+                                        .add(178 + 30 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l81 = *arg0
                                     .add(184 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
-                                let l81 = *arg0
+                                let l82 = *arg0
                                     .add(192 + 30 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i64>();
                                 T_::sweep(super::super::super::super::__with_name0::Facts {
@@ -1009,13 +1014,14 @@ pub mod exports {
                                         },
                                         connected: _rt::bool_lift(l78 as u8),
                                         stopping: _rt::bool_lift(l79 as u8),
-                                        process: l80 as u64,
-                                        session: l81 as u64,
+                                        appeared: _rt::bool_lift(l80 as u8),
+                                        process: l81 as u64,
+                                        session: l82 as u64,
                                     })
                                     .await
                             };
-                            let Swept { wake_after: wake_after83, removed: removed83 } = result82;
-                            let (result84_0, result84_1) = match wake_after83 {
+                            let Swept { wake_after: wake_after84, removed: removed84 } = result83;
+                            let (result85_0, result85_1) = match wake_after84 {
                                 Some(e) => (1i32, _rt::as_i64(e)),
                                 None => (0i32, 0i64),
                             };
@@ -1025,14 +1031,14 @@ pub mod exports {
                             )]
                             unsafe extern "C" {
                                 #[link_name = "[task-return]sweep"]
-                                fn wit_import85(_: i32, _: i64, _: i64);
+                                fn wit_import86(_: i32, _: i64, _: i64);
                             }
                             #[cfg(not(target_arch = "wasm32"))]
-                            unsafe extern "C" fn wit_import85(_: i32, _: i64, _: i64) {
+                            unsafe extern "C" fn wit_import86(_: i32, _: i64, _: i64) {
                                 unreachable!()
                             }
                             _task_cancel.forget();
-                            wit_import85(result84_0, result84_1, _rt::as_i64(removed83));
+                            wit_import86(result85_0, result85_1, _rt::as_i64(removed84));
                         })
                     }
                 }
@@ -1231,9 +1237,9 @@ macro_rules! __export_janitor_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:holdover:policy@0.1.0:janitor:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2410] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2420] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xec\x11\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf6\x11\x01A\x02\x01\
 A\x15\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x03\x04kong\x08\
 document\x03xds\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05ca\
@@ -1250,42 +1256,42 @@ lease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\
 settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
 e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
 -ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\
-\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09\
-connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\
-\0\x1bholdover:policy/types@0.1.0\x05\0\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06\
-object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\
-\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\
-\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\
-\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\
-\x01\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredenti\
-als\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outco\
-me\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry\
--after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1\
-.0\x05\x02\x02\x03\0\0\x07unix-ms\x02\x03\0\x01\x06object\x02\x03\0\x02\x07failu\
-re\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x04\x04\
-\0\x06object\x03\0\x02\x02\x03\x02\x01\x05\x04\0\x07failure\x03\0\x04\x01i\x03\x01\
-ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\
-\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\
-\x03get\x01\x0c\x03\0\"holdover:policy/storage-read@0.1.0\x05\x06\x01B\x10\x02\x03\
-\x02\x01\x03\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x05\x04\0\x07failure\x03\0\
-\x02\x01r\x02\x03keys\x08modified\x01\x04\0\x06listed\x03\0\x04\x01p\x05\x01r\x02\
-\x07objects\x06\x04more\x7f\x04\0\x07listing\x03\0\x07\x01ks\x01j\x01\x08\x01\x03\
-\x01C\x03\x07storagey\x06prefixs\x05after\x09\0\x0a\x04\0\x04list\x01\x0b\x01j\0\
-\x01\x03\x01C\x02\x07storagey\x03keys\0\x0c\x04\0\x06delete\x01\x0d\x03\0$holdov\
-er:policy/storage-delete@0.1.0\x05\x07\x02\x03\0\0\x0bduration-ms\x01B\x0a\x02\x03\
-\x02\x01\x08\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\
-\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\
-\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover\
-:policy/clock@0.1.0\x05\x09\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08\
-severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08senten\
-ces\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04\
-emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x0a\x02\x03\0\0\x05facts\x01\
-B\x09\x02\x03\x02\x01\x08\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x0b\x04\0\
-\x05facts\x03\0\x02\x01k\x01\x01r\x02\x0awake-after\x04\x07removedw\x04\0\x05swe\
-pt\x03\0\x05\x01C\x01\x05facts\x03\0\x06\x04\0\x05sweep\x01\x07\x04\0\x1eholdove\
-r:policy/sweeping@0.1.0\x05\x0c\x04\0\x1dholdover:policy/janitor@0.1.0\x04\0\x0b\
-\x0d\x01\0\x07janitor\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-com\
-ponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x07\x08settings\x1b\x07serving\x1c\x09\
+connected\x7f\x08stopping\x7f\x08appeared\x7f\x07processw\x07sessionw\x04\0\x05f\
+acts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\0\x01B\x0d\x04\0\x06conf\
+ig\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[meth\
+od]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]con\
+fig.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\
+\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aho\
+ldover:policy/held@0.1.0\x05\x01\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbid\
+den\x09forbidden\x0bcredentials\x0fno-such-storage\x09slow-down\x09too-large\x0b\
+unreachable\x0funknown-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04\
+kind\x01\x06details\x0bretry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover\
+:policy/storage-failures@0.1.0\x05\x02\x02\x03\0\0\x07unix-ms\x02\x03\0\x01\x06o\
+bject\x02\x03\0\x02\x07failure\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\
+\0\0\x02\x03\x02\x01\x04\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x05\x04\0\x07\
+failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\x04\
+date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03\
+keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/storage-rea\
+d@0.1.0\x05\x06\x01B\x10\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\
+\x01\x05\x04\0\x07failure\x03\0\x02\x01r\x02\x03keys\x08modified\x01\x04\0\x06li\
+sted\x03\0\x04\x01p\x05\x01r\x02\x07objects\x06\x04more\x7f\x04\0\x07listing\x03\
+\0\x07\x01ks\x01j\x01\x08\x01\x03\x01C\x03\x07storagey\x06prefixs\x05after\x09\0\
+\x0a\x04\0\x04list\x01\x0b\x01j\0\x01\x03\x01C\x02\x07storagey\x03keys\0\x0c\x04\
+\0\x06delete\x01\x0d\x03\0$holdover:policy/storage-delete@0.1.0\x05\x07\x02\x03\0\
+\0\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x08\x04\0\x0bduration-ms\x03\0\0\x02\x03\
+\x02\x01\x03\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\
+\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05\
+sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x09\x01B\x08\x01m\x03\x04\
+info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
+names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
+\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
+\x0a\x02\x03\0\0\x05facts\x01B\x09\x02\x03\x02\x01\x08\x04\0\x0bduration-ms\x03\0\
+\0\x02\x03\x02\x01\x0b\x04\0\x05facts\x03\0\x02\x01k\x01\x01r\x02\x0awake-after\x04\
+\x07removedw\x04\0\x05swept\x03\0\x05\x01C\x01\x05facts\x03\0\x06\x04\0\x05sweep\
+\x01\x07\x04\0\x1eholdover:policy/sweeping@0.1.0\x05\x0c\x04\0\x1dholdover:polic\
+y/janitor@0.1.0\x04\0\x0b\x0d\x01\0\x07janitor\x03\0\0\0G\x09producers\x01\x0cpr\
+ocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1298,8 +1304,8 @@ pub use __export_janitor_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2328] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa\x10\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2338] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x84\x11\x01A\x02\x01\
 A\x12\x01B\x1f\x01w\x04\0\x07unix-ms\x03\0\0\x01w\x04\0\x0bduration-ms\x03\0\x02\
 \x01r\x02\x05epochw\x0agenerationw\x04\0\x08position\x03\0\x04\x01m\x03\x04kong\x08\
 document\x03xds\x04\0\x0dconfig-format\x03\0\x06\x01m\x04\x0dcontrol-plane\x05ca\
@@ -1316,39 +1322,39 @@ lease-expire\x03\x05guard\x11\x04soak\x03\x0asoak-watch\x17\x0crejoin-guard\x13\
 settle\x03\x0estaleness-warn\x03\x0chead-age-max\x03\x08on-stale\x0f\x0dcache-ag\
 e-max\x18\x0ctrusted-keys\x17\x0doperator-keys\x17\x0chas-identity\x7f\x09sealed\
 -ass\x0bkong-layout\x7f\x0emin-generationw\x0eaccept-lineage\x19\x0bbreak-glass\x19\
-\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x06\x08settings\x1b\x07serving\x1c\x09\
-connected\x7f\x08stopping\x7f\x07processw\x07sessionw\x04\0\x05facts\x03\0\x1d\x03\
-\0\x1bholdover:policy/types@0.1.0\x05\0\x01B\x0d\x04\0\x06config\x03\x01\x04\0\x06\
-object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[method]config.size\x01\x03\
-\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]config.read\x01\x05\x01h\x01\
-\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\x07\x01@\x01\x04self\x06\
-\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aholdover:policy/held@0.1.0\x05\
-\x01\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbidden\x09forbidden\x0bcredenti\
-als\x0fno-such-storage\x09slow-down\x09too-large\x0bunreachable\x0funknown-outco\
-me\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04kind\x01\x06details\x0bretry\
--after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover:policy/storage-failures@0.1\
-.0\x05\x02\x02\x03\0\0\x07unix-ms\x02\x03\0\x01\x06object\x02\x03\0\x02\x07failu\
-re\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x04\x04\
-\0\x06object\x03\0\x02\x02\x03\x02\x01\x05\x04\0\x07failure\x03\0\x04\x01i\x03\x01\
-ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\x04date\x08\x04\0\x07fetched\x03\0\
-\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03keys\x09bytes-maxw\0\x0b\x04\0\
-\x03get\x01\x0c\x03\0\"holdover:policy/storage-read@0.1.0\x05\x06\x01B\x10\x02\x03\
-\x02\x01\x03\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\x01\x05\x04\0\x07failure\x03\0\
-\x02\x01r\x02\x03keys\x08modified\x01\x04\0\x06listed\x03\0\x04\x01p\x05\x01r\x02\
-\x07objects\x06\x04more\x7f\x04\0\x07listing\x03\0\x07\x01ks\x01j\x01\x08\x01\x03\
-\x01C\x03\x07storagey\x06prefixs\x05after\x09\0\x0a\x04\0\x04list\x01\x0b\x01j\0\
-\x01\x03\x01C\x02\x07storagey\x03keys\0\x0c\x04\0\x06delete\x01\x0d\x03\0$holdov\
-er:policy/storage-delete@0.1.0\x05\x07\x02\x03\0\0\x0bduration-ms\x01B\x0a\x02\x03\
-\x02\x01\x08\x04\0\x0bduration-ms\x03\0\0\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\
-\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\0\x01\x04\0\x09monotonic\x01\x05\
-\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05sleep\x01\x06\x03\0\x1bholdover\
-:policy/clock@0.1.0\x05\x09\x01B\x08\x01m\x03\x04info\x07warning\x05alarm\x04\0\x08\
-severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04names\x08severity\x01\x08senten\
-ces\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\x05event\x05\x01\0\x04\0\x04\
-emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\x0a\x04\0=holdover:policy\
-/janitor-with-all-of-its-exports-removed@0.1.0\x04\0\x0b-\x01\0'janitor-with-all\
--of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-c\
-omponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x04\0\x08settings\x03\0\x1a\x01k\x16\x01r\x07\x08settings\x1b\x07serving\x1c\x09\
+connected\x7f\x08stopping\x7f\x08appeared\x7f\x07processw\x07sessionw\x04\0\x05f\
+acts\x03\0\x1d\x03\0\x1bholdover:policy/types@0.1.0\x05\0\x01B\x0d\x04\0\x06conf\
+ig\x03\x01\x04\0\x06object\x03\x01\x01h\0\x01@\x01\x04self\x02\0w\x04\0\x13[meth\
+od]config.size\x01\x03\x01f\x01}\x01@\x01\x04self\x02\0\x04\x04\0\x13[method]con\
+fig.read\x01\x05\x01h\x01\x01@\x01\x04self\x06\0w\x04\0\x13[method]object.size\x01\
+\x07\x01@\x01\x04self\x06\0\x04\x04\0\x13[method]object.read\x01\x08\x03\0\x1aho\
+ldover:policy/held@0.1.0\x05\x01\x01B\x05\x01m\x0a\x06absent\x13absent-or-forbid\
+den\x09forbidden\x0bcredentials\x0fno-such-storage\x09slow-down\x09too-large\x0b\
+unreachable\x0funknown-outcome\x05other\x04\0\x04kind\x03\0\0\x01kw\x01r\x03\x04\
+kind\x01\x06details\x0bretry-after\x02\x04\0\x07failure\x03\0\x03\x03\0&holdover\
+:policy/storage-failures@0.1.0\x05\x02\x02\x03\0\0\x07unix-ms\x02\x03\0\x01\x06o\
+bject\x02\x03\0\x02\x07failure\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\
+\0\0\x02\x03\x02\x01\x04\x04\0\x06object\x03\0\x02\x02\x03\x02\x01\x05\x04\0\x07\
+failure\x03\0\x04\x01i\x03\x01ks\x01k\x01\x01r\x03\x06object\x06\x04etag\x07\x04\
+date\x08\x04\0\x07fetched\x03\0\x09\x01j\x01\x0a\x01\x05\x01C\x03\x07storagey\x03\
+keys\x09bytes-maxw\0\x0b\x04\0\x03get\x01\x0c\x03\0\"holdover:policy/storage-rea\
+d@0.1.0\x05\x06\x01B\x10\x02\x03\x02\x01\x03\x04\0\x07unix-ms\x03\0\0\x02\x03\x02\
+\x01\x05\x04\0\x07failure\x03\0\x02\x01r\x02\x03keys\x08modified\x01\x04\0\x06li\
+sted\x03\0\x04\x01p\x05\x01r\x02\x07objects\x06\x04more\x7f\x04\0\x07listing\x03\
+\0\x07\x01ks\x01j\x01\x08\x01\x03\x01C\x03\x07storagey\x06prefixs\x05after\x09\0\
+\x0a\x04\0\x04list\x01\x0b\x01j\0\x01\x03\x01C\x02\x07storagey\x03keys\0\x0c\x04\
+\0\x06delete\x01\x0d\x03\0$holdover:policy/storage-delete@0.1.0\x05\x07\x02\x03\0\
+\0\x0bduration-ms\x01B\x0a\x02\x03\x02\x01\x08\x04\0\x0bduration-ms\x03\0\0\x02\x03\
+\x02\x01\x03\x04\0\x07unix-ms\x03\0\x02\x01@\0\0\x03\x04\0\x03now\x01\x04\x01@\0\
+\0\x01\x04\0\x09monotonic\x01\x05\x01C\x02\x08duration\x01\x03whys\x01\0\x04\0\x05\
+sleep\x01\x06\x03\0\x1bholdover:policy/clock@0.1.0\x05\x09\x01B\x08\x01m\x03\x04\
+info\x07warning\x05alarm\x04\0\x08severity\x03\0\0\x01o\x02ss\x01p\x02\x01r\x04\x04\
+names\x08severity\x01\x08sentences\x06fields\x03\x04\0\x05event\x03\0\x04\x01@\x01\
+\x05event\x05\x01\0\x04\0\x04emit\x01\x06\x03\0\x1choldover:policy/events@0.1.0\x05\
+\x0a\x04\0=holdover:policy/janitor-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
+-\x01\0'janitor-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cp\
+rocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

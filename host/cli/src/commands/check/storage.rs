@@ -36,6 +36,7 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
         serving: None,
         connected: false,
         stopping: false,
+        appeared: false,
         process: prober.random.random(),
         session: 0,
     };

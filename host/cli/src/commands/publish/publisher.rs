@@ -182,6 +182,14 @@ impl Publisher {
     }
 
     fn facts(&self, session: u64) -> Facts {
-        Facts { settings: self.exporter.settings.clone(), serving: None, connected: true, stopping: false, process: self.process, session }
+        Facts {
+            settings: self.exporter.settings.clone(),
+            serving: None,
+            connected: true,
+            stopping: false,
+            appeared: false,
+            process: self.process,
+            session,
+        }
     }
 }

@@ -4,7 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use holdover_tests::third_party::{self, Tied, free_ports};
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -71,6 +76,21 @@ impl Envoy {
 
     pub async fn try_get(&self, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
         exchange("GET", self.listen, path, headers).await
+    }
+
+    /// The same over HTTP/2, without TLS.
+    pub async fn by_http2(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let stream = TcpStream::connect(("127.0.0.1", self.listen)).await.unwrap();
+        let (mut requests, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request =
+            headers.iter().fold(Request::get(format!("http://shop.example{path}")), |request, (name, value)| request.header(*name, *value));
+        let answer = requests.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        let (status, fields) = (answer.status().as_u16(), answer.headers().clone());
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        connection.abort();
+        let headers = fields.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        Answer { status, headers: headers.collect(), body: String::from_utf8_lossy(&body).into_owned() }
     }
 
     /// Waits until its port is open: a request that is sent then has come before its configuration.

@@ -84,6 +84,35 @@ async fn grpc_goes_by_http2_with_tls_and_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_route_for_grpc_takes_it_by_http2_only_and_with_tls_if_it_says_so() {
+    let upstream = Spoken::in_plain().await;
+    let route = |name: &str, number: u32| {
+        let id = format!("00000000-0000-4000-8002-{number:012}");
+        json!({ "id": id, "name": name, "protocols": [name], "paths": [format!("/{name}")], "strip_path": false })
+    };
+    let service = json!({ "id": PAIR, "name": "calls", "protocol": "grpc", "host": "localhost", "port": upstream.port });
+    let service = with(service, "routes", json!([route("grpc", 1), route("grpcs", 2)]));
+    let configuration = json!({ "_format_version": "3.0", "services": [service] }).to_string();
+    let (envoy, _control_plane) = routing(&configuration, &[]).await;
+    let grpc = [("content-type", "application/grpc")];
+    // Envoy puts what is said to a gRPC request into gRPC's words: 2 is "unknown", 1 is "cancelled".
+    let is_refused = |refused: &Answer, status: &str, why: &str| {
+        let told = ["grpc-status", "grpc-message"].map(|name| refused.header(name).unwrap_or_default());
+        assert!(refused.status == 200 && told[0] == status && told[1].contains(why), "{refused:?}");
+    };
+    for path in ["/grpc/x", "/grpcs/x"] {
+        is_refused(&envoy.get(path, &grpc).await, "2", "Please use HTTP2 protocol");
+        let refused = envoy.by_http2(path, &[]).await;
+        assert!(refused.status == 415 && refused.body.contains("Non-gRPC"), "{path}: {refused:?}");
+    }
+    assert_eq!(upstream.asked(), 0);
+    is_told(&envoy.by_http2("/grpc/x", &grpc).await, &format!("no TLS, HTTP/2.0, http, localhost:{}, /grpc/x", upstream.port));
+    is_refused(&envoy.by_http2("/grpcs/x", &grpc).await, "1", "gRPC request matched gRPCs route");
+    assert_eq!(upstream.asked(), 1);
+    envoy.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_service_wants_of_tls_and_envoy_cannot_do_is_refused() {
     let upstream = Spoken::over_tls(&Shown::self_signed("localhost")).await;
     let https = json!({ "protocol": "https", "host": "localhost", "port": upstream.port });

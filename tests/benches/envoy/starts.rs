@@ -22,7 +22,7 @@ const RATIO_MAX: f64 = 1.3;
 
 /// Routes, and how often each Envoy starts.
 pub const QUICK: [(usize, usize); 1] = [(100, 3)];
-pub const WHOLE: [(usize, usize); 3] = [(100, 11), (1_000, 11), (10_000, 11)];
+pub const WHOLE: [(usize, usize); 3] = [(100, 41), (1_000, 21), (10_000, 11)];
 
 /// What an Envoy starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

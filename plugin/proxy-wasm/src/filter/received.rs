@@ -75,6 +75,11 @@ impl Received {
         *self.server.get_or_init(server_address)
     }
 
+    /// By which the client spoke. Only what is gRPC's asks.
+    pub fn is_http2(&self) -> bool {
+        text(&["request", "protocol"]).is_some_and(|protocol| protocol == "HTTP/2")
+    }
+
     pub fn as_request(&self) -> Request<'_> {
         Request {
             protocol: self.protocol,

@@ -2,7 +2,7 @@
 
 use holdover_plugin::routing::Answer;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::Action;
+use proxy_wasm::types::{Action, GrpcStatusCode};
 use serde_json::json;
 
 use super::correlation::Id;
@@ -47,6 +47,18 @@ pub fn upgrade_required() -> Action {
 
 pub fn redirect(status: u16, location: &str) -> Action {
     send(status, vec![("location", location)], "")
+}
+
+/// gRPC is spoken over HTTP/2 only.
+pub fn http2_required() -> Action {
+    message(426, "Please use HTTP2 protocol")
+}
+
+/// In gRPC's own words, for its clients read no others.
+pub fn grpc_without_tls() -> Action {
+    // As in `send`, there is no error to look at.
+    let _ = hostcalls::send_grpc_response(GrpcStatusCode::Cancelled, Some("gRPC request matched gRPCs route"), Vec::new());
+    Action::Pause
 }
 
 pub fn not_grpc() -> Action {

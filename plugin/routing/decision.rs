@@ -35,12 +35,28 @@ pub enum Decision<'a> {
         /// It is gRPC, and comes without TLS to a route that wants it. gRPC says so with status 1 in an answer of 200.
         lacks_tls: bool,
     },
+    /// 426: the route takes gRPC, which is spoken over HTTP/2 only. Told by [`Decision::over`].
+    Http2Required {
+        route: &'a Route,
+    },
     /// 404.
     NoRoute,
     /// 503: the route has no service, or one that does not speak HTTP.
     NoService {
         route: &'a Route,
     },
+}
+
+impl<'a> Decision<'a> {
+    /// The same for a client that speaks HTTP/2 or does not, which is asked only where it matters.
+    pub fn over(self, is_http2: impl FnOnce() -> bool) -> Self {
+        let route = match &self {
+            Self::Proxy(proxy) if proxy.route.takes_grpc() => proxy.route,
+            Self::NotGrpc { route, lacks_tls: true } => route,
+            _ => return self,
+        };
+        if is_http2() { self } else { Self::Http2Required { route } }
+    }
 }
 
 #[derive(Debug)]

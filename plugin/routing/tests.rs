@@ -221,6 +221,13 @@ fn a_route_for_https_turns_plain_http_away_as_it_says() {
     assert!(matches!(table.decide(&sealed), Decision::NotGrpc { lacks_tls: true, .. }));
     assert!(matches!(table.decide(&Request { protocol: Protocol::Https, ..sealed }), Decision::Proxy(proxy) if proxy.route.takes_grpc()));
     assert!(matches!(table.decide(&get("a.com", "/t")), Decision::NoRoute));
+
+    for request in [sealed, Request { protocol: Protocol::Https, ..sealed }] {
+        assert!(matches!(table.decide(&request).over(|| false), Decision::Http2Required { .. }));
+    }
+    assert!(matches!(table.decide(&sealed).over(|| true), Decision::NotGrpc { lacks_tls: true, .. }));
+    let unasked = || panic!("what is no gRPC may come by any HTTP");
+    assert!(matches!(table.decide(&get("a.com", "/g")).over(unasked), Decision::NotGrpc { lacks_tls: false, .. }));
 }
 
 #[test]
@@ -390,6 +397,7 @@ fn name_of(decision: &Decision<'_>) -> String {
         Decision::NotEnforced { route, .. }
         | Decision::Refused { route, .. }
         | Decision::UpgradeRequired { route }
+        | Decision::Http2Required { route }
         | Decision::Redirect { route, .. }
         | Decision::NotGrpc { route, .. }
         | Decision::NoService { route } => route,

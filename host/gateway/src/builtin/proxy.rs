@@ -49,8 +49,7 @@ async fn answer(served: &Served, connection: &Connection, request: Request<Incom
     let asker = served.trusted.asker(connection.peer.ip(), request.headers());
     let http2 = request.version() == Version::HTTP_2;
     let id_of = |correlation| served.ids.of_correlation(correlation, request.headers(), connection, requests);
-    Answered::by_us(match decide(&configuration.table, connection, &request, &named, &asker) {
-        Decision::Proxy(proxy) if proxy.route.takes_grpc() && !http2 => respond::http2_required(),
+    Answered::by_us(match decide(&configuration.table, connection, &request, &named, &asker).over(|| http2) {
         Decision::Proxy(proxy) => {
             let tls = match proxy.service.tls.map(|place| configuration.upstream_tls.get(place)) {
                 Some(None) => return Answered::by_us(respond::tls_not_possible()),
@@ -71,8 +70,8 @@ async fn answer(served: &Served, connection: &Connection, request: Request<Incom
         Decision::NotEnforced { plugin, .. } => respond::not_enforced(plugin),
         Decision::UpgradeRequired { .. } => respond::upgrade_required(),
         Decision::Redirect { status, location, .. } => respond::redirect(status, &location),
-        Decision::NotGrpc { lacks_tls: true, .. } if http2 => respond::grpc_without_tls(),
-        Decision::NotGrpc { lacks_tls: true, .. } => respond::http2_required(),
+        Decision::Http2Required { .. } => respond::http2_required(),
+        Decision::NotGrpc { lacks_tls: true, .. } => respond::grpc_without_tls(),
         Decision::NotGrpc { lacks_tls: false, .. } => respond::not_grpc(),
         Decision::NoRoute => respond::no_route(),
         Decision::NoService { .. } => respond::no_service(),

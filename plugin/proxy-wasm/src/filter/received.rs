@@ -75,7 +75,7 @@ impl Received {
         *self.server.get_or_init(server_address)
     }
 
-    /// By which the client spoke. Only what is gRPC's asks.
+    /// Envoy is asked each time.
     pub fn is_http2(&self) -> bool {
         text(&["request", "protocol"]).is_some_and(|protocol| protocol == "HTTP/2")
     }

@@ -87,8 +87,7 @@ fn by_table(worker: &Worker, table: &Table, echo: &Echo) -> Action {
     if received.method == "CONNECT" {
         return respond::not_allowed();
     }
-    match table.decide(&received.as_request()) {
-        Decision::Proxy(proxy) if proxy.route.takes_grpc() && !received.is_http2() => respond::http2_required(),
+    match table.decide(&received.as_request()).over(|| received.is_http2()) {
         Decision::Proxy(proxy) => forward(worker, table, &received, &proxy, echo),
         Decision::Respond(answer) => {
             let id = answer.correlation.map(|correlation| worker.ids.of(correlation, &received));
@@ -98,8 +97,8 @@ fn by_table(worker: &Worker, table: &Table, echo: &Echo) -> Action {
         Decision::NotEnforced { plugin, .. } => respond::not_enforced(plugin),
         Decision::UpgradeRequired { .. } => respond::upgrade_required(),
         Decision::Redirect { status, location, .. } => respond::redirect(status, &location),
-        Decision::NotGrpc { lacks_tls: true, .. } if received.is_http2() => respond::grpc_without_tls(),
-        Decision::NotGrpc { lacks_tls: true, .. } => respond::http2_required(),
+        Decision::Http2Required { .. } => respond::http2_required(),
+        Decision::NotGrpc { lacks_tls: true, .. } => respond::grpc_without_tls(),
         Decision::NotGrpc { lacks_tls: false, .. } => respond::not_grpc(),
         Decision::NoRoute => respond::no_route(),
         Decision::NoService { .. } => respond::no_service(),

@@ -80,6 +80,10 @@ pub async fn tick<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Ou
     if facts.stopping {
         return stop(caps, facts, state).await;
     }
+    if facts.appeared && !facts.connected {
+        // Who appears is dialled at once: to be looked for costs a control plane that is away nothing (boot-11).
+        state.hasten(Due::Dial, caps);
+    }
     if state.until(Due::Settle, caps).is_some_and(|left| left.is_zero()) {
         takeover::settle(caps, facts, &mut state).await;
     }
@@ -87,7 +91,7 @@ pub async fn tick<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Ou
         return redial(caps, facts, state).await;
     }
     let patience = facts.settings.give_up;
-    let until_dial = if facts.appeared { Duration::ZERO } else { state.until(Due::Dial, caps).unwrap_or_default() };
+    let until_dial = state.until(Due::Dial, caps).unwrap_or_default();
     let until_climb = state.until(Due::Climb, caps).unwrap_or_default();
     let board = Board::default();
     board.give_up();
@@ -118,8 +122,7 @@ async fn redial<C: Importing>(caps: &C, facts: &Facts, mut state: State) -> Outc
         return Outcome { refresh, ..takeover::outcome(caps, state, serving) };
     }
     match state.until(Due::Dial, caps) {
-        // Who appeared is dialled at once: it costs a control plane that is away nothing to be looked for (boot-11).
-        Some(left) if left.is_zero() || facts.appeared => match caps.attempt(facts.settings.give_up).await {
+        Some(left) if left.is_zero() => match caps.attempt(facts.settings.give_up).await {
             Ok(config) => return received_in(caps, facts, state, config, opened(facts)).await,
             Err(unanswered) => {
                 caps.emit(outage::tried(&unanswered));

@@ -25,6 +25,13 @@ pub struct Facts {
     pub session: u64,
 }
 
+impl Facts {
+    /// Of a process that has just begun, and knows its settings alone.
+    pub fn beginning(settings: Settings, process: u64) -> Self {
+        Self { settings, serving: None, connected: false, stopping: false, appeared: false, process, session: 0 }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub cluster: Cluster,

@@ -76,6 +76,13 @@ impl State {
         Some(Duration::from_millis(at.saturating_sub(millis(clock.monotonic()))))
     }
 
+    /// What is awaited is due now.
+    pub fn hasten(&mut self, due: Due, clock: &impl Clock) {
+        if self.slot(due).is_some() {
+            self.set(due, clock, Some(Duration::ZERO));
+        }
+    }
+
     pub fn redial_later(&mut self, caps: &(impl Clock + Random)) {
         if !active(Mutant::NeverRedials) {
             self.set(Due::Dial, caps, Some(backoff::redial(caps.random())));

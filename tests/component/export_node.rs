@@ -147,7 +147,7 @@ impl<'w> ExportNode<'w> {
     pub fn facts(&self) -> Facts {
         let settings = (self.told)(self.stage.settings(self.world));
         let (process, session) = (self.process, self.session);
-        Facts { settings, serving: None, connected: self.connected && self.opened, stopping: false, appeared: false, process, session }
+        Facts { connected: self.connected && self.opened, session, ..Facts::beginning(settings, process) }
     }
 
     async fn take(&mut self, ended: Result<ExportOutcome, EpisodeLost>, newest: Option<Config>) {

@@ -78,7 +78,7 @@ fn facts(settings: &Settings, before: Option<&Outcome>) -> Facts {
         Some(Standing::Serving(serving)) => Some(serving.clone()),
         Some(Standing::Stranded(_) | Standing::Refused(_)) | None => None,
     };
-    Facts { settings: settings.clone(), serving, connected: false, stopping: false, appeared: false, process: 7, session: 0 }
+    Facts { serving, ..Facts::beginning(settings.clone(), 7) }
 }
 
 #[test]

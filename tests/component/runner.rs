@@ -136,7 +136,7 @@ fn target() -> PathBuf {
 pub async fn sweep(stage: &crate::node::Stage, world: &World) -> Swept {
     let ports = world.janitor_ports();
     let settings = stage.settings(world);
-    let facts = Facts { settings, serving: None, connected: false, stopping: false, appeared: false, process: 1, session: 0 };
+    let facts = Facts::beginning(settings, 1);
     match stage.core {
         Core::Native => {
             mutants::choose(&facts.settings.node);

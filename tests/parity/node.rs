@@ -58,7 +58,7 @@ pub fn lives(core: Core, told: &Told, source: Arc<dyn Source>, lasts: Duration) 
 }
 
 fn beginning(told: &Told) -> Facts {
-    Facts { settings: ports::settings(told), serving: None, connected: false, stopping: false, appeared: false, process: 1, session: 0 }
+    Facts::beginning(ports::settings(told), 1)
 }
 
 struct Node {

@@ -181,8 +181,7 @@ impl Stage {
     }
 
     async fn boot(&self, core: Core, world: &World) -> Outcome {
-        let facts =
-            Facts { settings: world.settings(), serving: None, connected: false, stopping: false, appeared: false, process: 1, session: 0 };
+        let facts = Facts::beginning(world.settings(), 1);
         match core {
             Core::Native => boot::boot(&Native(world.importer_ports()), &facts).await,
             Core::Component => component(world).boot(facts, Vec::new()).await.unwrap(),

@@ -123,15 +123,7 @@ impl Backup {
     fn facts(&self) -> Facts {
         let settings = Settings { soak_watch: self.world.settings().soak_watch, ..self.settings.clone() };
         let (process, session) = (self.process.unwrap_or_default(), self.session);
-        Facts {
-            settings,
-            serving: None,
-            connected: self.connected && session > self.before,
-            stopping: false,
-            appeared: false,
-            process,
-            session,
-        }
+        Facts { connected: self.connected && session > self.before, session, ..Facts::beginning(settings, process) }
     }
 
     fn take(&mut self, ended: Result<ExportOutcome, EpisodeLost>, newest: Option<Config>) {

@@ -34,15 +34,7 @@ impl SweepWorker {
     }
 
     async fn sweep(&mut self) -> Duration {
-        let facts = Facts {
-            settings: self.settings.clone(),
-            serving: None,
-            connected: false,
-            stopping: false,
-            appeared: false,
-            process: self.process,
-            session: 0,
-        };
+        let facts = Facts::beginning(self.settings.clone(), self.process);
         match bounded("sweep", self.janitor.sweep(facts)).await {
             Ok(swept) => {
                 self.losses.forget();

@@ -8,7 +8,7 @@ use crate::native::{HeldConfig, Native};
 
 /// No session has delivered yet.
 pub fn facts(settings: Settings) -> Facts {
-    Facts { settings, serving: None, connected: false, stopping: false, appeared: false, process: 1, session: 0 }
+    Facts::beginning(settings, 1)
 }
 
 /// The first session has.

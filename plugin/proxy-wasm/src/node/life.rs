@@ -35,8 +35,7 @@ enum Session {
 }
 
 pub async fn live(world: World, settings: Settings, known: Rc<Known>) -> Infallible {
-    let mut facts =
-        Facts { settings, serving: None, connected: false, stopping: false, appeared: false, process: vm::random(), session: 0 };
+    let mut facts = Facts::beginning(settings, vm::random());
     let patience = facts.settings.give_up;
     let mut outcome = boot::boot(&world, &facts).await;
     let mut session = None;

@@ -120,8 +120,7 @@ async fn rehearse(asked: &Asked, policy: PolicySettings, bundle: FileBundle) -> 
     });
     let importer = importer.await?;
     let ready = began.elapsed();
-    let facts =
-        Facts { settings: policy, serving: None, connected: false, stopping: false, appeared: false, process: random.random(), session: 0 };
+    let facts = Facts::beginning(policy, random.random());
     let began = Instant::now();
     let outcome = importer.boot(facts, Vec::new()).await.map_err(|lost| Failure::policy(lost.to_string()))?;
     Ok(Rehearsed { standing: outcome.standing, loaded: gateway.loaded(), journal, reads, ready, took: began.elapsed() })

@@ -31,15 +31,7 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let name = first.reader.name().to_owned();
     let written = Written { opened: vec![first], soak_watch: Vec::new(), janitor: false };
     let prober = wire::publisher(settings.as_ref(), written).await?;
-    let facts = Facts {
-        settings: prober.settings.clone(),
-        serving: None,
-        connected: false,
-        stopping: false,
-        appeared: false,
-        process: prober.random.random(),
-        session: 0,
-    };
+    let facts = Facts::beginning(prober.settings.clone(), prober.random.random());
     let checks = prober.exporter.probe(facts).await.map_err(|lost| Failure::policy(lost.to_string()))?;
     if arguments.json {
         say_json(&document(&name, &checks))?;

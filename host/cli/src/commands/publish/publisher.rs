@@ -182,14 +182,6 @@ impl Publisher {
     }
 
     fn facts(&self, session: u64) -> Facts {
-        Facts {
-            settings: self.exporter.settings.clone(),
-            serving: None,
-            connected: true,
-            stopping: false,
-            appeared: false,
-            process: self.process,
-            session,
-        }
+        Facts { connected: true, session, ..Facts::beginning(self.exporter.settings.clone(), self.process) }
     }
 }
